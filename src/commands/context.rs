@@ -1,0 +1,61 @@
+//! What every command is given.
+
+use std::future::Future;
+
+use crate::{
+    error::{Diagnose, Result},
+    exit_code::ExitCode,
+    output::printer::Printer,
+};
+
+/// Handed to every command's `run`.
+#[derive(Debug)]
+pub struct Context {
+    /// The door to the terminal.
+    pub printer: Printer,
+}
+
+/// The command was ended by a signal, or its runtime could not be started.
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    #[error("interrupted")]
+    Interrupted,
+    #[error("cannot start the event loop")]
+    Runtime(#[source] std::io::Error),
+}
+
+impl Diagnose for RunError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Interrupted => ExitCode::Interrupted,
+            Self::Runtime(_) => ExitCode::Internal,
+        }
+    }
+}
+
+impl Context {
+    /// A context that prints through `printer`.
+    #[must_use]
+    pub const fn new(printer: Printer) -> Self {
+        Self { printer }
+    }
+
+    /// Runs `work` on an event loop of one thread. SIGINT and SIGTERM drop it, and with it every outside command it
+    /// waits for ([`crate::process::cmd::Cmd`] ends its whole group), then the exit code is 130.
+    ///
+    /// # Errors
+    /// What `work` returns, or that it was interrupted.
+    pub fn block_on<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::Runtime)?;
+        runtime.block_on(async {
+            use tokio::signal::unix::{SignalKind, signal};
+            let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Runtime)?;
+            let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Runtime)?;
+            tokio::select! {
+                result = work => result,
+                _ = interrupt.recv() => Err(RunError::Interrupted.into()),
+                _ = terminate.recv() => Err(RunError::Interrupted.into()),
+            }
+        })
+    }
+}

@@ -1,0 +1,7 @@
+//! One file a command: its clap `Args` and its `run`.
+
+mod context;
+pub mod serve;
+pub mod supervise;
+
+pub use context::Context;

@@ -1,0 +1,23 @@
+//! The environment variables that the harness itself reads or sets. `config` is the only reader.
+
+/// Moves the state directory (records, stacks, PostgreSQL's data, objects, mails).
+pub const STATE_DIR: &str = "AGENT_HARNESS_STATE_DIR";
+/// Moves the cache directory (what was obtained).
+pub const CACHE_DIR: &str = "AGENT_HARNESS_CACHE_DIR";
+/// Set in every supervised process to its stack's mark (see [`crate::config::paths::Paths::mark`]); members that left
+/// group and session are found by it.
+pub const STACK: &str = "AGENT_HARNESS_STACK";
+/// Port of PostgreSQL.
+pub const DB_PORT: &str = "AGENT_DB_PORT";
+/// Port of the S3 API.
+pub const S3_PORT: &str = "AGENT_MINIO_PORT";
+/// Port of the object browser.
+pub const S3_CONSOLE_PORT: &str = "AGENT_MINIO_CONSOLE_PORT";
+/// Port of the browser gateway.
+pub const BROWSER_PORT: &str = "AGENT_BROWSER_PORT";
+/// Port of SMTP.
+pub const SMTP_PORT: &str = "AGENT_MAILPIT_SMTP_PORT";
+/// Port of the mail page and API.
+pub const MAIL_PORT: &str = "AGENT_MAILPIT_WEB_PORT";
+/// Set when colour is unwanted, whatever its value (<https://no-color.org>).
+pub const NO_COLOR: &str = "NO_COLOR";

@@ -1,0 +1,1 @@
+//! Loads `harness.toml` and `harness.local.toml`: strict, with line and column.

@@ -1,0 +1,116 @@
+//! Where everything lies. The only place that knows the layout of the state and cache directories.
+//!
+//! ```text
+//! <state>/registry.json                 ids, ports, projects
+//!         locks/<name>.lock
+//!         agents/<id>/                  record.json, journal.jsonl, secrets.json (0600)
+//!         stacks/<stack>/               spec.json (0600), supervisor.sock, keeper.sock, state of the supervisor
+//!                        logs/<process>.log[.N], logs/<process>.out (raw output not yet consumed)
+//!         infra/secrets.json            0600
+//!         infra/postgres/               data and what is known about the cluster
+//!         infra/s3/  infra/mail/  infra/browser/
+//!         templates/<project>/logs/
+//!         demo/                         the unpacked example
+//! <cache>/obtained/<name>-<version>/    unpacked artefacts
+//! ```
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::model::{id::AgentId, stack::StackName};
+
+/// The state and cache directories of this Unix user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paths {
+    /// Records, stacks, data: lost only with the user's consent.
+    pub state: Utf8PathBuf,
+    /// What can be obtained again.
+    pub cache: Utf8PathBuf,
+}
+
+impl Paths {
+    /// The directory of one agent's record.
+    #[must_use]
+    pub fn agent(&self, id: AgentId) -> Utf8PathBuf {
+        self.state.join("agents").join(id.to_string())
+    }
+
+    /// The directory of one stack.
+    #[must_use]
+    pub fn stack(&self, name: StackName) -> StackDir {
+        StackDir(self.state.join("stacks").join(name.to_string()))
+    }
+
+    /// The value of `AGENT_HARNESS_STACK` in a stack's processes: unique on the machine, because two state
+    /// directories (two users, two test worlds) may both have an `agent-1`.
+    #[must_use]
+    pub fn mark(&self, name: StackName) -> String {
+        self.stack(name).path().as_str().to_owned()
+    }
+
+    /// The directory of all locks.
+    #[must_use]
+    pub fn locks(&self) -> Utf8PathBuf {
+        self.state.join("locks")
+    }
+
+    /// The directory of one shared service.
+    #[must_use]
+    pub fn infra(&self, service: &str) -> Utf8PathBuf {
+        self.state.join("infra").join(service)
+    }
+
+    /// Where obtained artefacts are unpacked.
+    #[must_use]
+    pub fn obtained(&self) -> Utf8PathBuf {
+        self.cache.join("obtained")
+    }
+}
+
+/// The directory of one stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackDir(Utf8PathBuf);
+
+impl StackDir {
+    /// The directory at `path`, as `supervise` is given it.
+    #[must_use]
+    pub const fn new(path: Utf8PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// The directory itself.
+    #[must_use]
+    pub fn path(&self) -> &Utf8Path {
+        &self.0
+    }
+
+    /// The resolved [`crate::model::stack::StackSpec`], mode 0600.
+    #[must_use]
+    pub fn spec(&self) -> Utf8PathBuf {
+        self.0.join("spec.json")
+    }
+
+    /// The supervisor's control socket, mode 0600. Longer than a socket address may be: bind and connect through a
+    /// handle of the directory.
+    #[must_use]
+    pub fn socket(&self) -> Utf8PathBuf {
+        self.0.join("supervisor.sock")
+    }
+
+    /// The directory of logs.
+    #[must_use]
+    pub fn logs(&self) -> Utf8PathBuf {
+        self.0.join("logs")
+    }
+
+    /// The stamped log of one process; older parts are `<name>.log.1` (newest) … `.N`.
+    #[must_use]
+    pub fn log(&self, process: &str) -> Utf8PathBuf {
+        self.logs().join(format!("{process}.log"))
+    }
+
+    /// What the process wrote and the supervisor has not yet taken over.
+    #[must_use]
+    pub fn raw_output(&self, process: &str) -> Utf8PathBuf {
+        self.logs().join(format!("{process}.out"))
+    }
+}

@@ -1,0 +1,1 @@
+//! Manifests that ship inside the binary.

@@ -1,0 +1,1 @@
+//! Resolves flags, environment and files into `Settings`.

@@ -1,0 +1,1 @@
+//! `{{ name }}` in manifest texts: strict substitution.

@@ -1,0 +1,1 @@
+//! `serve browser`: one Chromium a session behind a WebSocket at any path.

@@ -1,0 +1,1 @@
+//! `serve mail`: SMTP in, Mailpit-shaped API and a page out.

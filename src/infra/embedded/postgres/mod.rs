@@ -1,0 +1,1 @@
+//! Real PostgreSQL: its cluster, its configuration, its admin connection.

@@ -1,0 +1,1 @@
+//! The stack `infra`: which processes the embedded services are.

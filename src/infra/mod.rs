@@ -1,0 +1,4 @@
+//! The shared services and who provides them.
+
+pub mod embedded;
+pub mod obtain;

@@ -1,0 +1,1 @@
+//! Template layers: fingerprints and what must be rebuilt.

@@ -1,0 +1,13 @@
+//! Pure: no I/O, no clock, no randomness. What things are called and what is decided.
+
+pub mod id;
+pub mod layer;
+pub mod machine;
+pub mod manifest;
+pub mod order;
+pub mod ports;
+pub mod secret;
+pub mod settings;
+pub mod stack;
+pub mod status;
+pub mod step;

@@ -1,0 +1,1 @@
+//! The order in which processes are started: `after` as a checked graph.

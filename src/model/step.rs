@@ -1,0 +1,1 @@
+//! Steps of launch and teardown as a graph: what may run at once.

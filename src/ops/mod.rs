@@ -1,0 +1,1 @@
+//! What commands do, as steps over resources, infra and supervisors. Prints nothing but progress.

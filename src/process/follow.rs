@@ -1,0 +1,1 @@
+//! Follows a process's raw output into its stamped, rotated log without losing a line.

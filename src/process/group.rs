@@ -1,0 +1,1 @@
+//! All members of a process: its group, descendants and marked processes; how they are ended.

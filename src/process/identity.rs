@@ -1,0 +1,1 @@
+//! Who a pid is: pid, start time, boot id, held through a pidfd.

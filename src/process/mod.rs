@@ -1,0 +1,12 @@
+//! What the kernel must give: running, finding, measuring and ending processes. Another platform is one more folder here.
+
+pub mod capture;
+pub mod cgroup;
+pub mod cmd;
+pub mod follow;
+pub mod group;
+pub mod identity;
+pub mod probe;
+pub mod sockets;
+pub mod spawn;
+pub mod usage;

@@ -1,0 +1,1 @@
+//! Asks whether something serves: TCP connect and HTTP GET on loopback.

@@ -1,0 +1,1 @@
+//! Starts a supervised process: own session, own user, output to a file.

@@ -1,0 +1,1 @@
+//! CPU, PSS and file descriptors of a whole group.

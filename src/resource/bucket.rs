@@ -1,0 +1,1 @@
+//! An agent's S3 key and bucket.

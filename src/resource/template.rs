@@ -1,0 +1,1 @@
+//! Builds and lists templates, layer by layer.

@@ -1,0 +1,1 @@
+//! Steps begun and done.

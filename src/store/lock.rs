@@ -1,0 +1,1 @@
+//! flock'd, close-on-exec locks that name their holder.

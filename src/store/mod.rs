@@ -1,0 +1,11 @@
+//! State on disk: small, versioned, replaced atomically, rebuildable.
+
+pub mod atomic;
+pub mod journal;
+pub mod lock;
+pub mod record;
+pub mod registry;
+
+mod error;
+
+pub use error::StoreError;

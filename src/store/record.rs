@@ -1,0 +1,1 @@
+//! One versioned JSON record an agent.

@@ -1,0 +1,1 @@
+//! Ids, ports and projects of this Unix user.

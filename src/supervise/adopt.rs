@@ -1,0 +1,1 @@
+//! Takes over the processes that a dead supervisor left.

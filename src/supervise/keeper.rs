@@ -1,0 +1,1 @@
+//! The parent and subreaper of a stack's processes: forks, waits, keeps exit statuses.

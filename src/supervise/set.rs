@@ -1,0 +1,1 @@
+//! All processes of a stack and the loop that feeds their machines.

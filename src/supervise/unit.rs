@@ -1,0 +1,1 @@
+//! One process: carries out what the machine decides.

@@ -1,0 +1,3 @@
+//! Who keeps a stack's processes alive, seen from `ops`.
+
+pub mod builtin;

@@ -1,0 +1,1 @@
+//! Speaks to a supervisor over its Unix socket.

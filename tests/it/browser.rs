@@ -1,0 +1,1 @@
+//! `serve browser` against real Chromium.

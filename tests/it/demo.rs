@@ -1,0 +1,1 @@
+//! `agent-harness demo`, in a real Chromium.

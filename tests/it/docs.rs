@@ -1,0 +1,1 @@
+//! Examples in README and docs are run.

@@ -1,0 +1,1 @@
+//! The stack `infra` as a whole.

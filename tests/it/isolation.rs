@@ -1,0 +1,1 @@
+//! No agent reaches another agent's things.

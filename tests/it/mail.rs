@@ -1,0 +1,1 @@
+//! `serve mail` against real SMTP clients.

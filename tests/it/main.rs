@@ -1,0 +1,24 @@
+//! One integration binary: one file a command or a property, all against the real binary in private worlds.
+
+mod world;
+
+mod browser;
+mod cli_agent;
+mod crash;
+mod demo;
+mod docs;
+mod guards;
+mod infra;
+mod isolation;
+mod launch;
+mod mail;
+mod manifest;
+mod obtain;
+mod postgres;
+mod processes;
+mod s3;
+mod setup;
+mod supervise;
+mod teardown;
+mod template;
+mod watch;

@@ -1,0 +1,1 @@
+//! Errors of a manifest as the user sees them.

@@ -1,0 +1,1 @@
+//! What is obtained without root.

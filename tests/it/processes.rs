@@ -1,0 +1,1 @@
+//! Log following, usage, sockets, groups against real processes.

@@ -1,0 +1,1 @@
+//! `serve s3` against real S3 clients.

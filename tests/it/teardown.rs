@@ -1,0 +1,1 @@
+//! `teardown`: the machine before and after.

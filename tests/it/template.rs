@@ -1,0 +1,1 @@
+//! Templates, layer by layer.

@@ -1,0 +1,1 @@
+//! Restart on change.
