@@ -216,8 +216,12 @@ impl GroupGuard {
 impl Drop for GroupGuard {
     fn drop(&mut self) {
         if let Some(group) = self.0 {
-            // ESRCH: the group ended by itself in this instant.
-            drop(rustix::process::kill_process_group(group, rustix::process::Signal::KILL));
+            match rustix::process::kill_process_group(group, rustix::process::Signal::KILL) {
+                Ok(()) => {}
+                Err(errno) => {
+                    debug_assert_eq!(errno, rustix::io::Errno::SRCH, "only a group that ended cannot be killed")
+                }
+            }
         }
     }
 }
