@@ -5,7 +5,8 @@
 //!         locks/<name>.lock
 //!         agents/<id>/                  record.json, journal.jsonl, secrets.json (0600)
 //!         stacks/<stack>/               spec.json (0600), supervisor.sock, keeper.sock, state of the supervisor
-//!                        logs/<process>.log[.N], logs/<process>.out (raw output not yet consumed)
+//!                        logs/<process>.log[.N], logs/<process>.out (raw output not yet consumed),
+//!                        logs/<process>.pos (how much of it was consumed)
 //!         infra/secrets.json            0600
 //!         infra/postgres/               data and what is known about the cluster
 //!         infra/s3/  infra/mail/  infra/browser/
@@ -112,5 +113,11 @@ impl StackDir {
     #[must_use]
     pub fn raw_output(&self, process: &str) -> Utf8PathBuf {
         self.logs().join(format!("{process}.out"))
+    }
+
+    /// How much of the raw output has been taken over.
+    #[must_use]
+    pub fn follow_record(&self, process: &str) -> Utf8PathBuf {
+        self.logs().join(format!("{process}.pos"))
     }
 }

@@ -6,6 +6,7 @@ pub mod cmd;
 pub mod follow;
 pub mod group;
 pub mod identity;
+pub mod inotify;
 pub mod probe;
 pub mod sockets;
 pub mod spawn;
