@@ -7,6 +7,11 @@ pub const CACHE_DIR: &str = "AGENT_HARNESS_CACHE_DIR";
 /// Set in every supervised process to its stack's mark (see [`crate::config::paths::Paths::mark`]); members that left
 /// group and session are found by it.
 pub const STACK: &str = "AGENT_HARNESS_STACK";
+/// Set in every supervised process to its name in the stack.
+pub const PROCESS: &str = "AGENT_HARNESS_PROCESS";
+/// Set in supervisors and keepers to their stack's mark, so that they are never taken for members of a process that
+/// started them.
+pub const SUPERVISOR: &str = "AGENT_HARNESS_SUPERVISOR";
 /// Port of PostgreSQL.
 pub const DB_PORT: &str = "AGENT_DB_PORT";
 /// Port of the S3 API.

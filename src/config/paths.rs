@@ -45,7 +45,7 @@ impl Paths {
     /// directories (two users, two test worlds) may both have an `agent-1`.
     #[must_use]
     pub fn mark(&self, name: StackName) -> String {
-        self.stack(name).path().as_str().to_owned()
+        self.stack(name).mark().to_owned()
     }
 
     /// The directory of all locks.
@@ -95,6 +95,36 @@ impl StackDir {
     #[must_use]
     pub fn socket(&self) -> Utf8PathBuf {
         self.0.join("supervisor.sock")
+    }
+
+    /// The keeper's socket, mode 0600, long as [`Self::socket`].
+    #[must_use]
+    pub fn keeper_socket(&self) -> Utf8PathBuf {
+        self.0.join("keeper.sock")
+    }
+
+    /// Held by the one supervisor of this stack.
+    #[must_use]
+    pub fn supervisor_lock(&self) -> Utf8PathBuf {
+        self.0.join("supervisor.lock")
+    }
+
+    /// What supervisor and keeper have to say, and what they panic with.
+    #[must_use]
+    pub fn supervisor_log(&self) -> Utf8PathBuf {
+        self.0.join("supervisor.log")
+    }
+
+    /// Who runs: the supervisor's own record, by which the next one adopts.
+    #[must_use]
+    pub fn runtime(&self) -> Utf8PathBuf {
+        self.0.join("runtime.json")
+    }
+
+    /// The value of `AGENT_HARNESS_STACK` in the stack's processes.
+    #[must_use]
+    pub fn mark(&self) -> &str {
+        self.0.as_str()
     }
 
     /// The directory of logs.

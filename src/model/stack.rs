@@ -82,6 +82,9 @@ pub struct ProcessSpec {
     pub run_as: Option<RunAs>,
     /// When the process counts as ready; without it, as soon as it runs.
     pub ready: Option<Ready>,
+    /// Whether it is started with its stack; else only on demand (`start`, `restart`).
+    #[serde(default = "yes")]
+    pub autostart: bool,
     /// Names of processes that must be ready before this one is started for the first time.
     pub after: Vec<String>,
     /// What restarts the process when it changes.
@@ -90,6 +93,10 @@ pub struct ProcessSpec {
     pub restart: Restart,
     /// How it is stopped.
     pub stop: Stop,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// A Unix user to run as; supplementary groups are dropped.

@@ -11,3 +11,7 @@ pub mod probe;
 pub mod sockets;
 pub mod spawn;
 pub mod usage;
+
+mod error;
+
+pub use error::ProcessError;

@@ -1,1 +1,91 @@
-//! Starts a supervised process: own session, own user, output to a file.
+//! Starts processes that outlive the one who starts them: supervisors, keepers, and what these keep.
+//!
+//! Each is the leader of a session of its own, has only the descriptors 0 to 2, default signal handling, the usual file
+//! mode mask and exactly the environment that it is given.
+
+use std::{
+    fs::File,
+    io,
+    os::{fd::OwnedFd, unix::process::CommandExt as _},
+    process::{Command, Stdio},
+};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
+
+use super::ProcessError;
+use crate::model::stack::RunAs;
+
+/// Everything that is needed to start one process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Launch {
+    /// Program and arguments; the program is looked up in the `PATH` of `env`.
+    pub argv: Vec<String>,
+    /// Working directory.
+    pub cwd: Utf8PathBuf,
+    /// The whole environment.
+    pub env: Vec<(String, String)>,
+    /// Another user to run as; needs root.
+    pub run_as: Option<RunAs>,
+    /// The file that stdout and stderr are appended to; made, mode 0600, when it is not there.
+    pub output: Utf8PathBuf,
+}
+
+impl Launch {
+    #[expect(clippy::disallowed_methods, reason = "the door for processes that outlive their starter")]
+    /// Starts it with stdin from `input`, else from `/dev/null`. The child is not waited for here.
+    ///
+    /// # Errors
+    /// When the output cannot be opened or the program not be executed (as that user, in that directory).
+    pub fn spawn(&self, input: Option<OwnedFd>) -> Result<std::process::Child, ProcessError> {
+        let (program, arguments) = self.argv.split_first().ok_or_else(|| ProcessError::Execute {
+            program: String::new(),
+            source: io::ErrorKind::InvalidInput.into(),
+        })?;
+        let fail_output = |source| ProcessError::Output { path: self.output.clone(), source };
+        let output = append(&self.output).map_err(fail_output)?;
+        let second = output.try_clone().map_err(fail_output)?;
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
+            .current_dir(&self.cwd)
+            .stdin(input.map_or_else(Stdio::null, Stdio::from))
+            .stdout(output)
+            .stderr(second);
+        if let Some(user) = self.run_as {
+            // std empties the supplementary groups when it changes the user as root.
+            command.uid(user.uid).gid(user.gid);
+        }
+        detach(&mut command);
+        command.spawn().map_err(|source| ProcessError::Execute { program: program.clone(), source })
+    }
+}
+
+fn append(path: &Utf8Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    // O_NOFOLLOW: the file lies beside nothing that others may write, and nobody should make it a link.
+    File::options().create(true).append(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC).open(path)
+}
+
+/// Runs between fork and exec.
+#[expect(unsafe_code, reason = "pre_exec is unsafe: only async-signal-safe calls are allowed in it")]
+fn detach(command: &mut Command) {
+    // SAFETY: setsid, umask, signal and close_range are async-signal-safe and allocate nothing.
+    unsafe {
+        command.pre_exec(|| {
+            rustix::process::setsid()?;
+            rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+            // SIGKILL and SIGSTOP cannot be set and stay as they are; 32 and 33 belong to libc.
+            for signal in 1..=64 {
+                libc::signal(signal, libc::SIG_DFL);
+            }
+            // Marked, not closed: std still needs the pipe through which it reports a failed exec.
+            if libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) != 0 {
+                return Err(io::Error::last_os_error());
+            }
+            Ok(())
+        });
+    }
+}

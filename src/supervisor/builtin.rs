@@ -1,1 +1,188 @@
 //! Starts, finds and stops our own supervisors.
+//!
+//! A supervisor runs exactly when its control socket answers. What a stack is to run stands in its `spec.json`: as long
+//! as that file is there the stack is meant to run, and whoever finds no supervisor then may start one, which adopts
+//! the processes that still live ([`Builtin::resume`]).
+
+use std::{
+    process::Child,
+    time::{Duration, Instant},
+};
+
+use camino::Utf8PathBuf;
+
+use super::SupervisorError;
+use crate::{
+    config::{
+        env_names,
+        paths::{Paths, StackDir},
+    },
+    exit_code::ExitCode,
+    model::{
+        order,
+        stack::{StackName, StackSpec},
+    },
+    process::{capture, group, identity::Handle, spawn::Launch},
+    store::atomic::{self, Access},
+    wire::client::Client,
+};
+
+/// Longest time from starting a supervisor to its hello; it takes some 10 ms on an idle machine.
+const START_LIMIT: Duration = Duration::from_secs(20);
+/// How often a starting supervisor is looked for.
+const START_POLL: Duration = Duration::from_millis(2);
+
+/// Our own supervisors of one user.
+#[derive(Clone, Debug)]
+pub struct Builtin {
+    paths: Paths,
+    program: Utf8PathBuf,
+}
+
+impl Builtin {
+    /// Supervisors that execute this very program.
+    #[must_use]
+    pub fn new(paths: &Paths) -> Self {
+        let own = std::env::current_exe().ok().and_then(|path| Utf8PathBuf::from_path_buf(path).ok());
+        // A program that was replaced while it runs is still to be had there.
+        let program = own.filter(|path| path.exists()).unwrap_or_else(|| Utf8PathBuf::from("/proc/self/exe"));
+        Self::with_program(paths, program)
+    }
+
+    /// Supervisors that execute `program`, which is an `agent-harness`.
+    #[must_use]
+    pub fn with_program(paths: &Paths, program: Utf8PathBuf) -> Self {
+        Self { paths: paths.clone(), program }
+    }
+
+    /// The supervisor of `stack`, if it runs and speaks our protocol.
+    ///
+    /// # Errors
+    /// When it cannot be reached for another reason than that it does not run, or is of another version.
+    pub async fn connect(&self, stack: StackName) -> Result<Option<Client>, SupervisorError> {
+        let client = Client::connect(&self.paths.stack(stack).socket()).await?;
+        if let Some(client) = &client {
+            client.check_version()?;
+        }
+        Ok(client)
+    }
+
+    /// The supervisor of `stack`; started again when it should run but died, adopting what lives. `None` when the
+    /// stack is not meant to run.
+    ///
+    /// # Errors
+    /// As [`Self::connect`] and when it cannot be started.
+    pub async fn resume(&self, stack: StackName) -> Result<Option<Client>, SupervisorError> {
+        if let Some(client) = self.connect(stack).await? {
+            return Ok(Some(client));
+        }
+        if !self.paths.stack(stack).spec().exists() {
+            return Ok(None);
+        }
+        self.start(stack).await.map(Some)
+    }
+
+    /// Has `spec` run: writes it, starts the supervisor if there is none, else lets it take over what changed. A
+    /// supervisor that runs the same already is left alone. Returns as soon as the supervisor serves; wait for the
+    /// processes with [`Client::subscribe`] or [`Client::start`].
+    ///
+    /// # Errors
+    /// When `after` is wrong, the specification cannot be written, or the supervisor not be started or reached.
+    pub async fn ensure(&self, spec: &StackSpec) -> Result<Client, SupervisorError> {
+        let stack = spec.name;
+        order::of_stack(spec).map_err(|source| SupervisorError::Order { stack, source })?;
+        let directory = self.paths.stack(stack);
+        let fail = |path: Utf8PathBuf| move |source| SupervisorError::Directory { stack, path, source };
+        make_private(&directory).map_err(fail(directory.path().to_owned()))?;
+        let content = serde_json::to_vec(spec).map_err(|error| fail(directory.spec())(std::io::Error::other(error)))?;
+        let same = std::fs::read(directory.spec()).is_ok_and(|old| old == content);
+        if !same {
+            atomic::write(&directory.spec(), &content, Access::Private)
+                .map_err(|source| SupervisorError::Spec { stack, source })?;
+        }
+        match self.connect(stack).await? {
+            Some(mut client) => {
+                // Also when the file was the same: whoever wrote it may have died before it said so.
+                client.apply().await?;
+                Ok(client)
+            }
+            None => self.start(stack).await,
+        }
+    }
+
+    /// Stops the stack and removes its directory, logs included. Works without a supervisor and without a record: what
+    /// carries the stack's mark is found and ended. `Ok` when there was nothing.
+    ///
+    /// # Errors
+    /// When something of it cannot be ended or removed.
+    pub async fn remove(&self, stack: StackName) -> Result<(), SupervisorError> {
+        let directory = self.paths.stack(stack);
+        // A supervisor of any version understands `shutdown`.
+        let client = match Client::connect(&directory.socket()).await? {
+            Some(client) => Some(client),
+            // Its record, if it can be used, knows how each process is to be stopped.
+            None if directory.spec().exists() => self.start(stack).await.ok(),
+            None => None,
+        };
+        if let Some(client) = client {
+            client.shutdown().await?;
+        }
+        group::end_marked(directory.mark()).await.map_err(|source| SupervisorError::Leftover { stack, source })?;
+        match std::fs::remove_dir_all(directory.path()) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(SupervisorError::Directory { stack, path: directory.path().to_owned(), source })
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    async fn start(&self, stack: StackName) -> Result<Client, SupervisorError> {
+        let directory = self.paths.stack(stack);
+        let launch = Launch {
+            argv: vec![self.program.to_string(), "supervise".to_owned(), directory.path().to_string()],
+            cwd: "/".into(),
+            // Nothing of the caller's reaches the supervisor, so nothing of it can reach a process.
+            env: vec![(env_names::SUPERVISOR.to_owned(), directory.mark().to_owned())],
+            run_as: None,
+            output: directory.supervisor_log(),
+        };
+        let mut child = launch.spawn(None).map_err(|source| SupervisorError::Start { stack, source })?;
+        let started = Instant::now();
+        loop {
+            if let Some(client) = self.connect(stack).await? {
+                reap_later(child);
+                return Ok(client);
+            }
+            // It ends with a conflict when somebody else started one in the same instant: then that one will answer.
+            let ended = match child.try_wait() {
+                Ok(Some(status)) => status.code() != Some(i32::from(ExitCode::Conflict as u8)),
+                Ok(None) | Err(_) => false,
+            };
+            if ended || started.elapsed() > START_LIMIT {
+                reap_later(child);
+                let log = directory.supervisor_log();
+                let tail = capture::tail_of_file(&log, 3).unwrap_or_default();
+                return Err(SupervisorError::NotUp { stack, log, tail });
+            }
+            tokio::time::sleep(START_POLL).await;
+        }
+    }
+}
+
+/// Waits for `child` beside everything else, so that it leaves no zombie to a caller that lives long.
+fn reap_later(mut child: Child) {
+    tokio::spawn(async move {
+        // Without a handle it is already gone, and waiting does not block.
+        if let Ok(handle) = Handle::open(child.id()) {
+            drop(handle.ended().await);
+        }
+        drop(child.try_wait());
+    });
+}
+
+/// Makes the stack's directory, for its owner only: specification, logs and sockets are in it.
+fn make_private(directory: &StackDir) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::create_dir_all(directory.logs())?;
+    std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o700))
+}
