@@ -1,1 +1,73 @@
 //! Finds the project of a folder: the git common directory, the main checkout, the manifest.
+//!
+//! git's own files are read instead of running git (which costs some milliseconds on every command): `.git` is a folder
+//! in a main checkout and in a worktree a file that names its private folder, whose `commondir` names the repository.
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::ConfigError;
+
+/// Where the manifest lies in a checkout.
+pub const MANIFEST: &str = "agent-harness/harness.toml";
+
+/// The project that a folder belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Project {
+    /// The repository's own folder, `.git` of the main checkout: what makes the project.
+    pub common_dir: Utf8PathBuf,
+    /// The main checkout.
+    pub root: Utf8PathBuf,
+    /// The top of the checkout or worktree that the folder is in.
+    pub workdir: Utf8PathBuf,
+}
+
+/// Finds the project of `directory`, an absolute path.
+///
+/// # Errors
+/// When it is in no repository, or the repository has no checkout.
+pub fn project(directory: &Utf8Path) -> Result<Project, ConfigError> {
+    let directory =
+        directory.canonicalize_utf8().map_err(|source| ConfigError::Git { path: directory.to_owned(), source })?;
+    for workdir in directory.ancestors() {
+        let dot_git = workdir.join(".git");
+        let Ok(metadata) = std::fs::metadata(&dot_git) else { continue };
+        let git_dir = if metadata.is_dir() { dot_git } else { pointed_to(&dot_git, "gitdir: ")? };
+        // An empty folder called .git does not make a repository, for git neither.
+        if !git_dir.join("HEAD").exists() {
+            continue;
+        }
+        return of_checkout(workdir, &git_dir);
+    }
+    if directory.join("HEAD").is_file() && directory.join("objects").is_dir() {
+        return Err(ConfigError::Bare { repository: directory });
+    }
+    Err(ConfigError::NoRepository { directory })
+}
+
+fn of_checkout(workdir: &Utf8Path, git_dir: &Utf8Path) -> Result<Project, ConfigError> {
+    let commondir = git_dir.join("commondir");
+    let common_dir = if commondir.exists() { pointed_to(&commondir, "")? } else { git_dir.to_owned() };
+    let common_dir =
+        common_dir.canonicalize_utf8().map_err(|source| ConfigError::Git { path: common_dir.clone(), source })?;
+    let is_worktree = commondir.exists();
+    let root = if is_worktree {
+        match common_dir.parent() {
+            Some(root) if common_dir.file_name() == Some(".git") => root.to_owned(),
+            // A bare repository with worktrees, or a submodule's: the worktree at hand is the only checkout known.
+            _ => return Err(ConfigError::Bare { repository: common_dir }),
+        }
+    } else {
+        workdir.to_owned()
+    };
+    Ok(Project { common_dir, root, workdir: workdir.to_owned() })
+}
+
+/// The path written in `file` after `prefix`, absolute.
+fn pointed_to(file: &Utf8Path, prefix: &str) -> Result<Utf8PathBuf, ConfigError> {
+    let fail = |source| ConfigError::Git { path: file.to_owned(), source };
+    let text = std::fs::read_to_string(file).map_err(fail)?;
+    let path =
+        text.strip_prefix(prefix).map(|rest| rest.trim_end_matches(['\n', '\r'])).filter(|path| !path.is_empty());
+    let path = path.ok_or_else(|| fail(std::io::Error::other("it does not name a folder")))?;
+    Ok(file.parent().unwrap_or(Utf8Path::new("/")).join(path))
+}

@@ -8,3 +8,7 @@ pub mod paths;
 pub mod profiles;
 pub mod settings;
 pub mod text;
+
+mod error;
+
+pub use error::ConfigError;

@@ -3,7 +3,7 @@
 //! ```text
 //! <state>/registry.json                 ids, ports, projects
 //!         locks/<name>.lock
-//!         agents/<id>/                  record.json, journal.jsonl, secrets.json (0600)
+//!         agents/<id>/                  record.json (0600), journal.jsonl
 //!         stacks/<stack>/               spec.json (0600), supervisor.sock, keeper.sock, state of the supervisor
 //!                        logs/<process>.log[.N], logs/<process>.out (raw output not yet consumed),
 //!                        logs/<process>.pos (how much of it was consumed)
@@ -46,6 +46,24 @@ impl Paths {
     #[must_use]
     pub fn mark(&self, name: StackName) -> String {
         self.stack(name).mark().to_owned()
+    }
+
+    /// The registry of ids and projects.
+    #[must_use]
+    pub fn registry(&self) -> Utf8PathBuf {
+        self.state.join("registry.json")
+    }
+
+    /// The record of one agent, mode 0600.
+    #[must_use]
+    pub fn record(&self, id: AgentId) -> Utf8PathBuf {
+        self.agent(id).join("record.json")
+    }
+
+    /// The journal of one agent.
+    #[must_use]
+    pub fn journal(&self, id: AgentId) -> Utf8PathBuf {
+        self.agent(id).join("journal.jsonl")
     }
 
     /// The directory of all locks.

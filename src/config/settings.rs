@@ -1,1 +1,148 @@
-//! Resolves flags, environment and files into `Settings`.
+//! Resolves environment and files into `Settings` and `Paths`.
+
+use std::{
+    collections::BTreeSet,
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
+};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::{
+    ConfigError, env_names,
+    environment::Environment,
+    locate::{self, MANIFEST},
+    manifest,
+    paths::Paths,
+};
+use crate::model::{id::AgentId, manifest::InfraPorts, ports, settings::Settings};
+
+/// The name of our folder in a user's XDG directories, and in `/var/lib` and `/var/cache`.
+const FOLDER: &str = "agent-harness";
+
+/// The settings of the project that `directory` belongs to. `owner_of` says which agent a worktree was made for.
+///
+/// # Errors
+/// When there is no project, its manifest does not load, or a variable holds nonsense.
+pub fn resolve(
+    directory: &Utf8Path,
+    environment: &Environment,
+    owner_of: impl Fn(&Utf8Path) -> Option<AgentId>,
+) -> Result<Settings, ConfigError> {
+    let project = locate::project(directory)?;
+    let manifest_path = project.root.join(MANIFEST);
+    if !manifest_path.exists() {
+        return Err(ConfigError::NoManifest { manifest: manifest_path });
+    }
+    let loaded = manifest::load(&manifest_path)?;
+    let infra_ports = infra_ports(loaded.manifest.infra.ports, environment)?;
+    let services: BTreeSet<_> = loaded.manifest.infra.services.iter().copied().collect();
+    let own_id = if project.workdir == project.root { None } else { owner_of(&project.workdir) };
+    Ok(Settings {
+        manifest: loaded.manifest,
+        manifest_path,
+        project_root: project.root,
+        workdir: project.workdir,
+        infra_ports,
+        expose: loaded.expose,
+        own_id,
+        services,
+    })
+}
+
+/// The current folder.
+///
+/// # Errors
+/// When it is gone or no UTF-8.
+pub fn current_directory() -> Result<Utf8PathBuf, ConfigError> {
+    let directory = std::env::current_dir().map_err(ConfigError::NoCurrentDirectory)?;
+    Utf8PathBuf::from_path_buf(directory).map_err(|path| ConfigError::NotUtf8 { path })
+}
+
+/// The infra's ports after the `AGENT_*_PORT` variables.
+///
+/// # Errors
+/// When a variable holds no port, or two services have the same.
+pub fn infra_ports(mut ports: InfraPorts, environment: &Environment) -> Result<InfraPorts, ConfigError> {
+    for (name, port) in [
+        (env_names::DB_PORT, &mut ports.postgres),
+        (env_names::S3_PORT, &mut ports.s3),
+        (env_names::S3_CONSOLE_PORT, &mut ports.s3_console),
+        (env_names::BROWSER_PORT, &mut ports.browser),
+        (env_names::SMTP_PORT, &mut ports.smtp),
+        (env_names::MAIL_PORT, &mut ports.mail),
+    ] {
+        let Some(value) = environment.get(name) else { continue };
+        let plain = value.bytes().all(|byte| byte.is_ascii_digit());
+        let number = if plain { value.parse().ok().filter(|number| *number >= 1024) } else { None };
+        *port = number.ok_or_else(|| ConfigError::PortVariable { name, value: value.to_owned() })?;
+    }
+    ports::check_infra(&ports)?;
+    Ok(ports)
+}
+
+/// Where this user's state and cache lie: the `AGENT_HARNESS_*_DIR` variables, else for root `/var/lib` and
+/// `/var/cache`, else the XDG directories.
+///
+/// # Errors
+/// When a variable holds no absolute path, or nothing says where the user's files are.
+pub fn paths(environment: &Environment) -> Result<Paths, ConfigError> {
+    let root = rustix::process::geteuid().is_root();
+    let state = directory(environment, env_names::STATE_DIR, root, "/var/lib", "XDG_STATE_HOME", ".local/state")?;
+    let cache = directory(environment, env_names::CACHE_DIR, root, "/var/cache", "XDG_CACHE_HOME", ".cache")?;
+    Ok(Paths { state, cache })
+}
+
+fn directory(
+    environment: &Environment,
+    own: &'static str,
+    root: bool,
+    system: &str,
+    xdg: &str,
+    below_home: &str,
+) -> Result<Utf8PathBuf, ConfigError> {
+    if let Some(value) = environment.get(own) {
+        let path = Utf8PathBuf::from(value);
+        return if path.is_absolute() {
+            Ok(path)
+        } else {
+            Err(ConfigError::NotAbsolute { name: own, value: value.to_owned() })
+        };
+    }
+    if root {
+        return Ok(Utf8Path::new(system).join(FOLDER));
+    }
+    // The XDG specification has relative paths ignored.
+    if let Some(value) = environment.get(xdg).filter(|value| value.starts_with('/')) {
+        return Ok(Utf8Path::new(value).join(FOLDER));
+    }
+    let home = environment.get("HOME").filter(|home| home.starts_with('/')).ok_or(ConfigError::NoHome)?;
+    Ok(Utf8Path::new(home).join(below_home).join(FOLDER))
+}
+
+/// Makes the state and cache directories, and those that everything else is made in. As an ordinary user they are
+/// 0700; as root 0711, because postgres and others run as users that must pass through.
+///
+/// # Errors
+/// When one cannot be made.
+pub fn make_directories(paths: &Paths) -> Result<(), ConfigError> {
+    let mode = if rustix::process::geteuid().is_root() { 0o711 } else { 0o700 };
+    for (path, own) in [
+        (paths.state.clone(), true),
+        (paths.cache.clone(), true),
+        (paths.locks(), false),
+        (paths.state.join("agents"), false),
+        (paths.state.join("stacks"), false),
+        (paths.state.join("infra"), true),
+        (paths.obtained(), true),
+    ] {
+        let fail = |source| ConfigError::Directory { path: path.clone(), source };
+        if path.is_dir() {
+            continue;
+        }
+        let mode = if own { mode } else { 0o700 };
+        std::fs::DirBuilder::new().recursive(true).mode(mode).create(&path).map_err(fail)?;
+        // The mode given to mkdir loses what the umask takes.
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).map_err(fail)?;
+    }
+    Ok(())
+}

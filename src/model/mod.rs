@@ -1,5 +1,6 @@
 //! Pure: no I/O, no clock, no randomness. What things are called and what is decided.
 
+pub mod duration;
 pub mod id;
 pub mod layer;
 pub mod machine;

@@ -19,6 +19,10 @@ pub struct Settings {
     pub workdir: Utf8PathBuf,
     /// The ports of the infra after the `AGENT_*_PORT` variables.
     pub infra_ports: InfraPorts,
+    /// `expose` of `harness.local.toml`: the address or interface on which the agents' web ports are relayed.
+    pub expose: Option<String>,
+    /// The id of the agent whose worktree this command was called in.
+    pub own_id: Option<super::id::AgentId>,
     /// The services the app uses.
     pub services: BTreeSet<super::manifest::Service>,
 }

@@ -3,6 +3,7 @@
 pub mod atomic;
 pub mod journal;
 pub mod lock;
+pub mod random;
 pub mod record;
 pub mod registry;
 

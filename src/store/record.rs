@@ -1,1 +1,119 @@
-//! One versioned JSON record an agent.
+//! One versioned JSON record an agent: what was decided at its launch and cannot be derived from its id.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{
+    StoreError,
+    atomic::{self, Access},
+};
+use crate::model::{id::AgentId, secret::Secret};
+
+/// The version that is written.
+pub const VERSION: u64 = 1;
+
+/// What was decided at an agent's launch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentRecord {
+    /// [`VERSION`].
+    pub version: u64,
+    /// The agent.
+    pub id: AgentId,
+    /// The main checkout of its project.
+    pub project_root: Utf8PathBuf,
+    /// The manifest that it was launched with.
+    pub manifest_path: Utf8PathBuf,
+    /// The tree that its processes run in.
+    pub workdir: Utf8PathBuf,
+    /// When it was launched first.
+    pub created: Timestamp,
+    /// Fingerprint of the template that its database was cloned from.
+    pub template: Option<String>,
+    /// What its processes have of the launching shell's environment.
+    pub base_env: IndexMap<String, String>,
+    /// Its ports by name.
+    pub ports: IndexMap<String, u16>,
+    /// Its passwords and keys.
+    pub secrets: AgentSecrets,
+}
+
+/// An agent's passwords and keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentSecrets {
+    /// Password of its PostgreSQL role.
+    pub postgres: Secret,
+    /// Secret of its S3 access key.
+    pub s3: Secret,
+    /// Password of its SMTP user.
+    pub mail: Secret,
+}
+
+impl AgentSecrets {
+    /// New random ones.
+    ///
+    /// # Errors
+    /// When the kernel gives no randomness.
+    pub fn random() -> Result<Self, StoreError> {
+        Ok(Self { postgres: super::random::secret()?, s3: super::random::secret()?, mail: super::random::secret()? })
+    }
+}
+
+impl AgentRecord {
+    /// The record at `path`, if there is one.
+    ///
+    /// # Errors
+    /// When it cannot be read, is damaged or of a newer version.
+    pub fn read(path: &Utf8Path) -> Result<Option<Self>, StoreError> {
+        read_versioned(path, VERSION)
+    }
+
+    /// Replaces the record at `path`; makes its directory (0700).
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, path: &Utf8Path) -> Result<(), StoreError> {
+        if let Some(directory) = path.parent() {
+            make_private_directory(directory)?;
+        }
+        write_json(path, self)
+    }
+}
+
+/// Reads a JSON document with a `version` that is at most `known`; `None` when there is no file.
+pub(super) fn read_versioned<T: DeserializeOwned>(path: &Utf8Path, known: u64) -> Result<Option<T>, StoreError> {
+    #[derive(Deserialize)]
+    struct Version {
+        version: u64,
+    }
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(StoreError::Read { path: path.to_owned(), source }),
+    };
+    let damaged = |source| StoreError::Damaged { path: path.to_owned(), source };
+    // Before the rest: a newer version may have other fields.
+    let Version { version: found } = serde_json::from_slice(&bytes).map_err(damaged)?;
+    if found > known {
+        return Err(StoreError::Newer { path: path.to_owned(), found, known });
+    }
+    serde_json::from_slice(&bytes).map(Some).map_err(damaged)
+}
+
+/// Replaces the document at `path`, mode 0600.
+pub(super) fn write_json(path: &Utf8Path, value: &impl Serialize) -> Result<(), StoreError> {
+    let bytes = serde_json::to_vec_pretty(value)
+        .map_err(|source| StoreError::Write { path: path.to_owned(), source: source.into() })?;
+    atomic::write(path, &bytes, Access::Private)
+}
+
+/// Makes `directory` and those above it, mode 0700.
+pub(super) fn make_private_directory(directory: &Utf8Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(|source| StoreError::Write { path: directory.to_owned(), source })
+}

@@ -1,1 +1,0 @@
-//! Loads `harness.toml` and `harness.local.toml`: strict, with line and column.

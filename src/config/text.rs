@@ -1,1 +1,0 @@
-//! `{{ name }}` in manifest texts: strict substitution.
