@@ -87,6 +87,7 @@ pub fn resolve_process(
         env: command.env,
         run_as: None,
         ready: process.ready.as_ref().map(|ready| resolve_ready(ready, context)).transpose()?,
+        autostart: process.enabled,
         after: process.after.clone(),
         watch,
         restart: match process.restart {
