@@ -45,11 +45,11 @@ pub fn project(directory: &Utf8Path) -> Result<Project, ConfigError> {
 }
 
 fn of_checkout(workdir: &Utf8Path, git_dir: &Utf8Path) -> Result<Project, ConfigError> {
-    let commondir = git_dir.join("commondir");
-    let common_dir = if commondir.exists() { pointed_to(&commondir, "")? } else { git_dir.to_owned() };
+    let link = git_dir.join("commondir");
+    let common_dir = if link.exists() { pointed_to(&link, "")? } else { git_dir.to_owned() };
     let common_dir =
         common_dir.canonicalize_utf8().map_err(|source| ConfigError::Git { path: common_dir.clone(), source })?;
-    let is_worktree = commondir.exists();
+    let is_worktree = link.exists();
     let root = if is_worktree {
         match common_dir.parent() {
             Some(root) if common_dir.file_name() == Some(".git") => root.to_owned(),

@@ -1,1 +1,3 @@
 //! What commands do, as steps over resources, infra and supervisors. Prints nothing but progress.
+
+pub mod run;
