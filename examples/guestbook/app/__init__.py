@@ -1,0 +1,1 @@
+"""A guestbook on PostgreSQL and Python's standard library."""

@@ -1,0 +1,1 @@
+ALTER TABLE entries ADD COLUMN written_at timestamptz NOT NULL DEFAULT now()

@@ -1,0 +1,1 @@
+INSERT INTO entries (text) VALUES ('Welcome: every agent has a guestbook of its own.')
