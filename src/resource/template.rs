@@ -1,1 +1,0 @@
-//! Builds and lists templates, layer by layer.
