@@ -27,21 +27,24 @@ pub fn find(name: &str) -> Option<&'static Profile> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::manifest::Manifest;
+    use crate::{config::manifest, model::manifest::Service};
+
+    fn load(text: &str) -> crate::model::manifest::Manifest {
+        let loaded = manifest::parse(&[("harness.toml".into(), text.to_owned())]);
+        loaded.unwrap_or_else(|error| panic!("{}", crate::error::Error::from(error))).manifest
+    }
 
     #[test]
     fn every_profile_is_a_manifest() {
         for profile in ALL {
-            let manifest: Manifest = toml::from_str(profile.text).unwrap_or_else(|error| panic!("{error}"));
-            assert!(!manifest.process.is_empty(), "{}", profile.name);
+            assert!(!load(profile.text).process.is_empty(), "{}", profile.name);
             assert_eq!(find(profile.name), Some(profile));
         }
     }
 
     #[test]
     fn the_guestbook_is_a_manifest_of_postgres_alone() {
-        let text = include_str!("../../examples/guestbook/agent-harness/harness.toml");
-        let manifest: Manifest = toml::from_str(text).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(manifest.infra.services, [crate::model::manifest::Service::Postgres]);
+        let manifest = load(include_str!("../../examples/guestbook/agent-harness/harness.toml"));
+        assert_eq!(manifest.infra.services, [Service::Postgres]);
     }
 }

@@ -68,7 +68,9 @@ pub struct Mail {
     pub host: String,
     /// Its port.
     pub port: u16,
-    /// SMTP user.
+    /// Port of the page and the API, on the same host.
+    pub web_port: u16,
+    /// SMTP user; the page and the API take the same login.
     pub user: String,
     /// Its password.
     pub password: Secret,
@@ -89,7 +91,7 @@ const fn names_of(service: Service) -> &'static [&'static str] {
         Service::Postgres => &["host", "port", "database", "user", "password", "url"],
         Service::S3 => &["endpoint", "port", "region", "bucket", "access_key", "secret_key"],
         Service::Browser => &["host", "port", "url"],
-        Service::Mail => &["host", "port", "user", "password", "url"],
+        Service::Mail => &["host", "port", "user", "password", "url", "web"],
     }
 }
 
@@ -176,8 +178,14 @@ impl Mail {
     /// `smtp://user:password@host:port`.
     #[must_use]
     pub fn url(&self) -> Secret {
-        let Self { host, port, user, password } = self;
+        let Self { host, port, user, password, .. } = self;
         Secret::new(format!("smtp://{user}:{}@{host}:{port}", password.expose()))
+    }
+
+    /// `http://host:port` of the page and the API, without the login.
+    #[must_use]
+    pub fn web(&self) -> String {
+        format!("http://{}:{}", self.host, self.web_port)
     }
 
     fn lookup(&self, key: &str) -> Option<String> {
@@ -187,6 +195,7 @@ impl Mail {
             "user" => self.user.clone(),
             "password" => self.password.expose().to_owned(),
             "url" => self.url().expose().to_owned(),
+            "web" => self.web(),
             _ => return None,
         })
     }
