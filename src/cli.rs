@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    commands::{Context, serve, supervise},
+    commands::{Context, schema, serve, supervise},
     error::Result,
     exit_code::ExitCode,
     output::printer::Printer,
@@ -19,6 +19,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Schema(schema::Args),
     #[command(hide = true)]
     Serve(serve::Args),
     #[command(hide = true)]
@@ -28,6 +29,7 @@ enum Command {
 impl Command {
     fn run(self, context: &Context) -> Result<ExitCode> {
         match self {
+            Self::Schema(args) => args.run(context),
             Self::Serve(args) => args.run(context),
             Self::Supervise(args) => args.run(context),
         }

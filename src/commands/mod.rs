@@ -1,6 +1,7 @@
 //! One file a command: its clap `Args` and its `run`.
 
 mod context;
+pub mod schema;
 pub mod serve;
 pub mod supervise;
 

@@ -6,6 +6,7 @@ pub mod locate;
 pub mod manifest;
 pub mod paths;
 pub mod profiles;
+pub mod reference;
 pub mod settings;
 pub mod text;
 

@@ -1,6 +1,7 @@
 //! Pure: no I/O, no clock, no randomness. What things are called and what is decided.
 
 pub mod duration;
+pub mod env_value;
 pub mod id;
 pub mod layer;
 pub mod machine;

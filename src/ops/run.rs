@@ -62,7 +62,7 @@ pub enum RunError {
 }
 
 fn others(also: &[(String, String)]) -> String {
-    also.iter().map(|(step, message)| format!("\nstep `{step}` failed too: {message}")).collect()
+    also.iter().fold(String::new(), |text, (step, message)| text + "\nstep `" + step + "` failed too: " + message)
 }
 
 impl Diagnose for RunError {

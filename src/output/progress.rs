@@ -70,6 +70,7 @@ impl Progress {
 
 impl Running {
     /// The step is done; returns how long it took.
+    #[expect(clippy::must_use_candidate, reason = "showing it is the purpose")]
     pub fn done(mut self) -> Duration {
         let time = self.started.elapsed();
         self.clear();
@@ -78,6 +79,7 @@ impl Running {
     }
 
     /// The step failed; why is said by who ran it. Returns how long it took.
+    #[expect(clippy::must_use_candidate, reason = "showing it is the purpose")]
     pub fn failed(mut self) -> Duration {
         let time = self.started.elapsed();
         self.clear();

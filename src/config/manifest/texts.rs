@@ -5,7 +5,7 @@ use camino::Utf8Path;
 use super::{de::Problem, near::suggestion, place::Place, tree::Node};
 use crate::{
     config::text::{self, Piece, TextError, is_secret, known_names},
-    model::manifest::Manifest,
+    model::{env_value::quote, manifest::Manifest},
 };
 
 /// What a text is for.
@@ -13,6 +13,8 @@ use crate::{
 enum Use {
     /// Goes into an environment or into SQL: may carry secrets.
     Private,
+    /// Goes into the environment file as well.
+    Written,
     /// Is shown or becomes a path.
     Shown,
     /// Is a folder inside of the workdir.
@@ -59,7 +61,7 @@ fn check_one(names: &[String], purpose: Use, text: &str) -> Result<(), (Option<u
         if known(&name).is_none() {
             return Err((Some(nth), unknown(&name, names)));
         }
-        if purpose != Use::Private && is_secret(&name) {
+        if !matches!(purpose, Use::Private | Use::Written) && is_secret(&name) {
             let message = format!("`{name}` is secret and this text can be seen by others: give it in `env`");
             return Err((Some(nth), message));
         }
@@ -73,6 +75,15 @@ fn check_one(names: &[String], purpose: Use, text: &str) -> Result<(), (Option<u
             }
             if text::inside(Utf8Path::new("/workdir"), Some(text)).is_err() {
                 return Err((None, format!("{text:?} leaves the workdir")));
+            }
+        }
+        Use::Written => {
+            let value = text::substitute(text, known).map_err(explain)?;
+            if let Err(error) = quote(&value) {
+                return Err((
+                    None,
+                    format!("{error} (the `env` of a process is not written to the file and takes any)"),
+                ));
             }
         }
         Use::Private | Use::Shown | Use::Folder => {}
@@ -97,7 +108,7 @@ fn each(manifest: &Manifest, visit: &mut dyn FnMut(Place, Use, &str)) {
         }
     };
     map(&Place::top("urls"), Use::Shown, &manifest.urls);
-    map(&Place::top("env"), Use::Private, &manifest.env);
+    map(&Place::top("env"), Use::Written, &manifest.env);
     for (at, entry) in entries("prepare", &manifest.prepare) {
         map(&at.key("env"), Use::Private, &entry.env);
     }

@@ -67,7 +67,7 @@ impl Node {
                 }
             }
             (Kind::List(under), Kind::List(over)) if is_tables(under) && is_tables(&over) => {
-                overlay_named(under, over)?
+                overlay_named(under, over)?;
             }
             (_, kind) => *self = Self { origin: over.origin, kind },
         }

@@ -22,7 +22,7 @@ pub fn argv(run: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<Vec<St
                     return Err(TextError::Unknown { nth, name });
                 }
                 // Without its spaces the shell's rules leave it in one word.
-                compact.push_str(&format!("{{{{{name}}}}}"));
+                compact.extend(["{{", &name, "}}"]);
             }
         }
     }

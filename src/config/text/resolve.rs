@@ -13,13 +13,13 @@ use crate::model::{
 };
 
 /// Longest time from start to ready when the manifest names none.
-const READY_TIMEOUT: Duration = Duration::from_secs(120);
+const READY_TIMEOUT: Duration = Duration::from_mins(2);
 /// Time from the stop signal to SIGKILL when the manifest names none.
 const STOP_GRACE: Duration = Duration::from_secs(5);
 /// Quiet time after a change: editors and compilers write several files in a row.
 const DEBOUNCE: Duration = Duration::from_millis(200);
 /// Longest time of a template step when the manifest names none.
-const STEP_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+const STEP_TIMEOUT: Duration = Duration::from_mins(30);
 
 /// A command of the manifest, ready to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
