@@ -1,9 +1,19 @@
 //! `agent-harness demo`, in a real Chromium; and the example that it unpacks.
 
-use agent_harness::ops::example::{
-    ExampleError,
-    files::FILES,
-    unpack::{Edits, Found, Unpacked, inspect, unpack},
+use std::time::Duration;
+
+use agent_harness::{
+    config::{
+        manifest::load,
+        text::{Browser, Context, Mail, Postgres, S3, resolve_process},
+    },
+    model::secret::Secret,
+    ops::example::{
+        ExampleError,
+        files::FILES,
+        unpack::{Edits, Found, Unpacked, inspect, unpack},
+    },
+    supervise::watch::Watcher,
 };
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -143,4 +153,73 @@ fn something_else_in_its_place_is_a_conflict() {
     let nothing = agent_harness::error::Error::from(nothing);
     assert_eq!(nothing.exit_code(), agent_harness::exit_code::ExitCode::Missing);
     assert_eq!(nothing.hint().as_deref(), Some("apt-get install git"));
+}
+
+/// The watch of the example's API, as the manifest says, over the example unpacked at `workdir`.
+fn watch_of_the_api(workdir: &Utf8Path) -> Watcher {
+    let manifest = load(&workdir.join("agent-harness/harness.toml")).expect("the manifest").manifest;
+    let api = manifest.process.iter().find(|process| process.name == "api").expect("the api");
+    let ports = manifest.ports.keys().zip(3010..).map(|(name, port)| (name.clone(), port)).collect();
+    let secret = || Secret::new("secret".to_owned());
+    let host = || "127.0.0.1".to_owned();
+    let name = || "agent-1".to_owned();
+    let context = Context {
+        id: 1,
+        name: name(),
+        workdir: workdir.to_owned(),
+        ports,
+        postgres: Some(Postgres { host: host(), port: 1, database: name(), user: name(), password: secret() }),
+        s3: Some(S3 {
+            host: host(),
+            port: 1,
+            region: name(),
+            bucket: name(),
+            access_key: name(),
+            secret_key: secret(),
+        }),
+        mail: Some(Mail { host: host(), port: 1, web_port: 2, user: name(), password: secret() }),
+        browser: Some(Browser { host: host(), port: 1 }),
+    };
+    let spec = resolve_process(&manifest, api, &context, &indexmap::IndexMap::new()).expect("a process");
+    Watcher::start(&spec.watch.expect("a watch"), &spec.cwd).expect("a watcher")
+}
+
+/// The next report, or nothing when there is none within a time that is long against the debounce.
+async fn next_change(watcher: &mut Watcher) -> Option<usize> {
+    let changed = tokio::time::timeout(Duration::from_secs(1), watcher.changed()).await.ok()?;
+    Some(changed.expect("a report").count)
+}
+
+#[test]
+fn the_examples_api_restarts_for_what_it_runs_and_for_nothing_else() {
+    let world = World::new();
+    let dest = world.path("state/shop");
+    unpack_to(&dest).expect("unpacked");
+    for folder in ["packages/common/dist", "packages/backend/src/generated", "packages/backend/node_modules"] {
+        fs_err::create_dir_all(dest.join(folder)).expect("a folder");
+    }
+    let (built, generated) =
+        (dest.join("packages/common/dist/index.js"), dest.join("packages/backend/src/generated/routes.ts"));
+    overwrite(&built, "export {};\n");
+    overwrite(&generated, "export const routes = [];\n");
+    run(async {
+        let mut watcher = watch_of_the_api(&dest);
+        assert_eq!(next_change(&mut watcher).await, None);
+        assert!(watcher.settled());
+        // A generator that writes the same again, what a compiler writes for itself, another package, a module.
+        overwrite(&generated, "export const routes = [];\n");
+        overwrite(&dest.join("packages/common/dist/.tsbuildinfo"), "{}");
+        overwrite(&dest.join("packages/common/dist/index.d.ts"), "export {};\n");
+        overwrite(&dest.join("packages/common/src/index.ts"), "export {};\n");
+        overwrite(&dest.join("packages/frontend/src/main.tsx"), "export {};\n");
+        overwrite(&dest.join("packages/backend/node_modules/x.js"), "export {};\n");
+        assert_eq!(next_change(&mut watcher).await, None);
+        overwrite(&built, "export const built = 2;\n");
+        assert_eq!(next_change(&mut watcher).await, Some(1));
+        overwrite(&generated, "export const routes = [1];\n");
+        assert_eq!(next_change(&mut watcher).await, Some(1));
+        overwrite(&dest.join("packages/backend/src/app.ts"), "export {};\n");
+        assert_eq!(next_change(&mut watcher).await, Some(1));
+        assert_eq!(next_change(&mut watcher).await, None);
+    });
 }
