@@ -33,11 +33,11 @@ impl Strategy {
         }
     }
 
-    /// What has to be set in the session before, if anything.
+    /// The setting that has to be `clone` in the session, if any.
     #[must_use]
     pub const fn setting(self) -> Option<&'static str> {
         match self {
-            Self::FileClone => Some("SET file_copy_method = clone"),
+            Self::FileClone => Some("file_copy_method"),
             Self::WalLog | Self::FileCopy => None,
         }
     }

@@ -9,8 +9,8 @@ use super::{PostgresError, Session, clone_cost::Strategy, identifier};
 /// When the server refuses; a `target` that is left then is half-made.
 pub async fn copy(admin: &Session, source: &str, target: &str, strategy: Strategy) -> Result<(), PostgresError> {
     let what = format!("copy the database {source} to {target}");
-    if let Some(setting) = strategy.setting() {
-        admin.run(&what, setting).await?;
+    if let Some(name) = strategy.setting() {
+        admin.run(&what, &format!("SET {name} = clone")).await?;
     }
     let target = identifier(target);
     let sql = format!(
@@ -18,7 +18,11 @@ pub async fn copy(admin: &Session, source: &str, target: &str, strategy: Strateg
         source = identifier(source),
         strategy = strategy.sql(),
     );
-    admin.run_long(&what, &sql).await?;
+    let result = admin.run_long(&what, &sql).await;
+    if let Some(name) = strategy.setting() {
+        admin.run(&what, &format!("RESET {name}")).await?;
+    }
+    result?;
     // A new database lets PUBLIC in, whatever its template did.
     admin.run(&what, &format!("REVOKE ALL ON DATABASE {target} FROM PUBLIC")).await
 }
