@@ -1,0 +1,151 @@
+//! What can go wrong in a command as a whole.
+
+use camino::Utf8PathBuf;
+
+use crate::{error::Diagnose, exit_code::ExitCode, model::id::AgentId};
+
+/// A failure of an operation.
+#[derive(Debug, thiserror::Error)]
+pub enum OpsError {
+    /// Nobody launched this agent.
+    #[error("agent {0} is not launched")]
+    NotLaunched(AgentId),
+    /// The id belongs to another project.
+    #[error("agent {id} belongs to the project {project}")]
+    OtherProject {
+        /// The id.
+        id: AgentId,
+        /// Root of its project.
+        project: Utf8PathBuf,
+    },
+    /// Every id is in use.
+    #[error("no id is free")]
+    NoFreeId,
+    /// The agent's processes are there, but not well.
+    #[error("agent {id} did not become healthy: {reason}{}", last_lines(.log, .lines))]
+    Unhealthy {
+        /// The id.
+        id: AgentId,
+        /// Which process, and why.
+        reason: String,
+        /// Its log.
+        log: Utf8PathBuf,
+        /// The end of its log.
+        lines: Vec<String>,
+    },
+    /// A service of the infra is not well.
+    #[error("{service} did not become ready: {reason}{}", last_lines(.log, .lines))]
+    InfraUnready {
+        /// Name of the service.
+        service: String,
+        /// Why.
+        reason: String,
+        /// Its log.
+        log: Utf8PathBuf,
+        /// The end of its log.
+        lines: Vec<String>,
+    },
+    /// Another project's infra settings hold.
+    #[error("{what} is {held} for the project {holder}, but {wanted} is asked for here")]
+    InfraConflict {
+        /// What differs.
+        what: String,
+        /// The value that holds.
+        held: String,
+        /// The value asked for.
+        wanted: String,
+        /// The project that came first.
+        holder: String,
+    },
+    /// A port of the agent is served by somebody else.
+    #[error("port {port} ({name}) is served by {owner}, which is not a process of this agent")]
+    ForeignListener {
+        /// Name of the port.
+        name: String,
+        /// The port.
+        port: u16,
+        /// Who it is.
+        owner: String,
+    },
+    /// The printed URL does not answer.
+    #[error("{url} does not answer: {reason}")]
+    UrlSilent {
+        /// The URL.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+    /// After teardown something was still there.
+    #[error("left over after the teardown of agent {id}: {}", .what.join(", "))]
+    LeftOver {
+        /// The id.
+        id: AgentId,
+        /// What was found.
+        what: Vec<String>,
+    },
+    /// A program that the manifest requires is missing or too old.
+    #[error("{program} {problem}")]
+    Requirement {
+        /// The program.
+        program: String,
+        /// What is wrong with it.
+        problem: String,
+        /// The command that installs it.
+        install: String,
+    },
+    /// A file or directory could not be handled.
+    #[error("cannot {act} {path}")]
+    File {
+        /// What was tried.
+        act: &'static str,
+        /// On what.
+        path: Utf8PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// This kind of infra cannot be had yet.
+    #[error("infra provider {0} is not built yet")]
+    Provider(&'static str),
+}
+
+fn last_lines(log: &Utf8PathBuf, lines: &[String]) -> String {
+    let mut text = format!("\n  log: {log}");
+    for line in lines {
+        text.push_str("\n  | ");
+        text.push_str(line);
+    }
+    text
+}
+
+impl Diagnose for OpsError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::NotLaunched(_) => ExitCode::Unwell,
+            Self::OtherProject { .. } | Self::NoFreeId | Self::InfraConflict { .. } => ExitCode::Conflict,
+            Self::Unhealthy { .. }
+            | Self::InfraUnready { .. }
+            | Self::ForeignListener { .. }
+            | Self::UrlSilent { .. }
+            | Self::LeftOver { .. }
+            | Self::File { .. } => ExitCode::StepFailed,
+            Self::Requirement { .. } => ExitCode::Missing,
+            Self::Provider(_) => ExitCode::Usage,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotLaunched(id) => Some(format!("agent-harness launch {id}")),
+            Self::OtherProject { .. } => Some("agent-harness launch next".to_owned()),
+            Self::NoFreeId => Some("agent-harness ls".to_owned()),
+            Self::Unhealthy { id, .. } => Some(format!("agent-harness logs {id}")),
+            Self::InfraUnready { service, .. } => Some(format!("agent-harness infra logs {service}")),
+            Self::InfraConflict { .. } => Some("agent-harness infra stop, when the other project can do without".to_owned()),
+            Self::ForeignListener { port, .. } => Some(format!("ss -ltnp 'sport = :{port}'")),
+            Self::UrlSilent { .. } | Self::File { .. } => None,
+            Self::LeftOver { id, .. } => Some(format!("agent-harness teardown {id}")),
+            Self::Requirement { install, .. } => Some(install.clone()),
+            Self::Provider(_) => Some("set provider = \"embedded\" in [infra]".to_owned()),
+        }
+    }
+}
