@@ -1,0 +1,53 @@
+//! The proof that ends a launch: the ports are served by this agent and nobody else, and the printed URLs answer.
+//!
+//! A readiness check alone proves nothing of the kind: the port may be served on `[::1]` by somebody else's server,
+//! and then the browser that is sent to `localhost` shows the wrong app.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::try_join_all;
+use indexmap::IndexMap;
+
+use super::OpsError;
+use crate::{
+    error::Result,
+    process::{probe, sockets},
+    wire::protocol::Members,
+};
+
+/// Checks that every socket that listens on one of `ports` belongs to one of `members`.
+///
+/// # Errors
+/// When one does not, naming its owner.
+pub fn ports_belong(ports: &IndexMap<String, u16>, members: &[Members]) -> Result<()> {
+    let pids: BTreeSet<u32> = members.iter().flat_map(|process| process.pids.iter().copied()).collect();
+    let numbers: Vec<u16> = ports.values().copied().collect();
+    let listeners = sockets::listeners_of(&numbers)
+        .map_err(|source| OpsError::File { act: "read", path: "/proc/net/tcp".into(), source })?;
+    for (name, port) in ports {
+        let found = listeners.get(port).map_or(&[][..], Vec::as_slice);
+        if !sockets::all_belong_to(found, &pids) {
+            let owner = found.iter().find(|listener| !listener.pids.iter().any(|pid| pids.contains(pid)));
+            let owner = owner.map_or_else(String::new, ToString::to_string);
+            return Err(OpsError::ForeignListener { name: name.clone(), port: *port, owner }.into());
+        }
+    }
+    Ok(())
+}
+
+/// Checks that each URL of `urls` on this machine answers a GET with anything but a server error.
+///
+/// # Errors
+/// When one does not.
+pub async fn urls_answer(urls: &IndexMap<String, String>) -> Result<()> {
+    try_join_all(urls.values().map(|url| async move {
+        let reason = match probe::get(url, probe::LIMIT).await {
+            Ok(answer) if answer.status < 500 => return Ok(()),
+            Ok(answer) => format!("status {}", answer.status),
+            Err(error) => error.to_string(),
+        };
+        Err(OpsError::UrlSilent { url: url.clone(), reason }.into())
+    }))
+    .await
+    .map(drop)
+}
