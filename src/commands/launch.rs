@@ -1,0 +1,59 @@
+//! `launch <id>|next`
+
+use super::Context;
+use crate::{
+    error::Result,
+    exit_code::ExitCode,
+    ops::{
+        self,
+        launch::{Choice, Outcome},
+    },
+};
+
+/// Launches one agent and waits until it is proven healthy; starts infra and builds the template if need be
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Id of the agent, or `next` for the first free one
+    #[arg(value_name = "ID")]
+    id: Choice,
+    /// Take the variables that processes have of the launching shell (PATH, LANG, proxies …) from this shell anew
+    #[arg(long)]
+    refresh_env: bool,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Args {
+    /// Launches.
+    ///
+    /// # Errors
+    /// When a step fails; what was done is kept, and the same command goes on from there.
+    pub fn run(self, context: &Context) -> Result<ExitCode> {
+        let project = context.project()?;
+        let progress = context.progress();
+        let options = ops::launch::Options { refresh_env: self.refresh_env };
+        let report = context.block_on(ops::launch::launch(&project, self.id, options, &progress))?;
+        progress.finish();
+        if self.json {
+            context.printer.json(&report);
+            return Ok(ExitCode::Ok);
+        }
+        match &report.outcome {
+            Outcome::Launched { .. } => context.printer.tell(format_args!("Agent {} is healthy.", report.id)),
+            Outcome::Unchanged { moved_on } if moved_on.is_empty() => {
+                context.printer.tell(format_args!("Agent {} runs; nothing was changed.", report.id));
+            }
+            Outcome::Unchanged { moved_on } => {
+                context.printer.tell(format_args!("Agent {} runs; nothing was changed. Since its launch:", report.id));
+                for change in moved_on {
+                    context.printer.tell(format_args!("  {change}"));
+                }
+            }
+        }
+        for (name, url) in &report.urls {
+            context.printer.answer(format_args!("{name}  {url}"));
+        }
+        Ok(ExitCode::Ok)
+    }
+}
