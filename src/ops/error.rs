@@ -10,17 +10,6 @@ pub enum OpsError {
     /// Nobody launched this agent.
     #[error("agent {0} is not launched")]
     NotLaunched(AgentId),
-    /// The id belongs to another project.
-    #[error("agent {id} belongs to the project {project}")]
-    OtherProject {
-        /// The id.
-        id: AgentId,
-        /// Root of its project.
-        project: Utf8PathBuf,
-    },
-    /// Every id is in use.
-    #[error("no id is free")]
-    NoFreeId,
     /// The agent's processes are there, but not well.
     #[error("agent {id} did not become healthy: {reason}{}", last_lines(.log, .lines))]
     Unhealthy {
@@ -44,18 +33,6 @@ pub enum OpsError {
         log: Utf8PathBuf,
         /// The end of its log.
         lines: Vec<String>,
-    },
-    /// Another project's infra settings hold.
-    #[error("{what} is {held} for the project {holder}, but {wanted} is asked for here")]
-    InfraConflict {
-        /// What differs.
-        what: String,
-        /// The value that holds.
-        held: String,
-        /// The value asked for.
-        wanted: String,
-        /// The project that came first.
-        holder: String,
     },
     /// A port of the agent is served by somebody else.
     #[error("port {port} ({name}) is served by {owner}, which is not a process of this agent")]
@@ -121,7 +98,6 @@ impl Diagnose for OpsError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::NotLaunched(_) => ExitCode::Unwell,
-            Self::OtherProject { .. } | Self::NoFreeId | Self::InfraConflict { .. } => ExitCode::Conflict,
             Self::Unhealthy { .. }
             | Self::InfraUnready { .. }
             | Self::ForeignListener { .. }
@@ -136,11 +112,8 @@ impl Diagnose for OpsError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::NotLaunched(id) => Some(format!("agent-harness launch {id}")),
-            Self::OtherProject { .. } => Some("agent-harness launch next".to_owned()),
-            Self::NoFreeId => Some("agent-harness ls".to_owned()),
             Self::Unhealthy { id, .. } => Some(format!("agent-harness logs {id}")),
             Self::InfraUnready { service, .. } => Some(format!("agent-harness infra logs {service}")),
-            Self::InfraConflict { .. } => Some("agent-harness infra stop, when the other project can do without".to_owned()),
             Self::ForeignListener { port, .. } => Some(format!("ss -ltnp 'sport = :{port}'")),
             Self::UrlSilent { .. } | Self::File { .. } => None,
             Self::LeftOver { id, .. } => Some(format!("agent-harness teardown {id}")),

@@ -1,4 +1,22 @@
 //! What commands do, as steps over resources, infra and supervisors. Prints nothing but progress.
 
+pub mod agent;
+mod context;
+mod error;
+mod evidence;
 pub mod example;
+pub mod health;
+pub mod launch;
+pub mod prepare;
+pub mod project;
+mod proof;
+mod require;
+pub mod restart;
 pub mod run;
+pub mod setup;
+pub mod stats;
+pub mod status;
+pub mod teardown;
+pub mod template;
+
+pub use error::OpsError;

@@ -33,8 +33,12 @@ pub struct AgentRecord {
     pub template: Option<String>,
     /// What its processes have of the launching shell's environment.
     pub base_env: IndexMap<String, String>,
+    /// `[env]` of the manifest, resolved for it.
+    pub env: IndexMap<String, String>,
     /// Its ports by name.
     pub ports: IndexMap<String, u16>,
+    /// Its pages by name.
+    pub urls: IndexMap<String, String>,
     /// Its passwords and keys.
     pub secrets: AgentSecrets,
 }

@@ -1,0 +1,43 @@
+//! The project that a command works for.
+
+use indexmap::IndexMap;
+
+use crate::{
+    config::{environment::Environment, paths::Paths, settings},
+    error::Result,
+    model::settings::Settings,
+    store::registry::Registry,
+};
+
+/// A project with all that launching its agents takes.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// Manifest and places.
+    pub settings: Settings,
+    /// State and cache of this user.
+    pub paths: Paths,
+    /// What processes may have of this shell's environment.
+    pub base_env: IndexMap<String, String>,
+}
+
+impl Project {
+    /// The project of `directory`; makes the state directories.
+    ///
+    /// # Errors
+    /// When there is none, its manifest does not load, or the directories cannot be made.
+    pub fn open(directory: &camino::Utf8Path, environment: &Environment, paths: &Paths) -> Result<Self> {
+        let registry = Registry::read(&paths.registry())?;
+        let settings = settings::resolve(directory, environment, |workdir| registry.owner_of(workdir))?;
+        settings::make_directories(paths)?;
+        Ok(Self { settings, paths: paths.clone(), base_env: environment.base() })
+    }
+
+    /// The project of the current directory.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and when the current directory is gone.
+    pub fn here(environment: &Environment, paths: &Paths) -> Result<Self> {
+        let directory = settings::current_directory()?;
+        Self::open(&directory, environment, paths)
+    }
+}
