@@ -1,0 +1,90 @@
+//! The project's template: from the manifest's texts to a built database.
+
+use indexmap::IndexMap;
+
+use super::{OpsError, context, project::Project, setup::Infra};
+use crate::{
+    config::text,
+    error::Result,
+    model::{
+        layer::Recipe,
+        manifest::{Manifest, Service, TemplateStep},
+        secret::Secret,
+    },
+    output::progress::Progress,
+    resource::{
+        bucket, mailbox,
+        template::{self, Ensured, StepCommand, builder_login, list_inputs},
+    },
+    store::record::AgentSecrets,
+};
+
+/// Name of the finished template: the manifest's, else `<name>_template`.
+#[must_use]
+pub fn name(manifest: &Manifest) -> String {
+    let default = || format!("{}_template", manifest.name.replace('-', "_"));
+    manifest.template.database.clone().unwrap_or_else(default)
+}
+
+/// Makes the project's template, or brings it up to date. `None` when the app uses no database. The infra must run and
+/// the workdir be prepared.
+///
+/// # Errors
+/// When a step fails, naming its log; no template is changed then.
+pub async fn ensure(project: &Project, infra: &Infra, rebuild: bool, progress: &Progress) -> Result<Option<Ensured>> {
+    let settings = &project.settings;
+    let Some(postgres) = &infra.postgres else { return Ok(None) };
+    let manifest = &settings.manifest;
+    let template = name(manifest);
+    let login = builder_login(&postgres.server, &template);
+    let secrets = secrets(project, login.password.clone()).await?;
+    let values = context::of_template(settings, &login.database, &login.user, &secrets);
+    let (mut recipes, mut commands) = (Vec::new(), Vec::new());
+    for step in &manifest.template.step {
+        recipes.push(recipe(manifest, step, &settings.workdir)?);
+        let text::Command { argv, cwd, env, timeout } = text::resolve_step(manifest, step, &values, &project.base_env)?;
+        commands.push(StepCommand { argv, cwd, env, timeout });
+    }
+    let logs = project.paths.template_logs(&template);
+    fs_err::create_dir_all(&logs).map_err(|source| OpsError::File { act: "make", path: logs.clone(), source })?;
+    let request = template::Request {
+        server: &postgres.server,
+        costs: &postgres.costs,
+        template: &template,
+        extensions: &manifest.infra.extensions,
+        recipes: &recipes,
+        commands: &commands,
+        login: &login,
+        logs,
+        rebuild,
+    };
+    Ok(Some(template::ensure(&request, &mut |event| progress.tell(event)).await?))
+}
+
+/// Key and mailbox of steps that write objects or send mail while a template is built.
+async fn secrets(project: &Project, postgres: Secret) -> Result<AgentSecrets> {
+    let settings = &project.settings;
+    let mut secrets = AgentSecrets::none();
+    secrets.postgres = postgres;
+    if settings.services.contains(&Service::S3) {
+        secrets.s3 = bucket::ensure(&project.paths, settings.infra_ports.s3, context::TEMPLATE, 1).await?.secret_key;
+    }
+    if settings.services.contains(&Service::Mail) {
+        secrets.mail = mailbox::ensure(&project.paths, context::TEMPLATE).await?.password;
+    }
+    Ok(secrets)
+}
+
+/// A step as its fingerprint sees it. All of `[env]` counts: what a step reads of it cannot be known.
+fn recipe(manifest: &Manifest, step: &TemplateStep, workdir: &camino::Utf8Path) -> Result<Recipe> {
+    let mut env: IndexMap<String, String> = manifest.env.clone();
+    env.extend(step.env.clone());
+    Ok(Recipe {
+        name: step.name.clone(),
+        run: step.run.clone(),
+        cwd: step.cwd.clone().unwrap_or_default(),
+        env: env.into_iter().collect(),
+        forward: step.forward,
+        inputs: list_inputs(workdir, &step.inputs)?,
+    })
+}
