@@ -1,0 +1,50 @@
+//! The programs of others that the embedded services run: found on the machine, else obtained.
+
+use camino::Utf8Path;
+
+use super::embedded::Wanted;
+use crate::{
+    error::Result,
+    infra::{
+        embedded::postgres::run_as,
+        obtain::{BrowserBinary, BrowserWanted, Machine, PostgresBinaries, PostgresWanted},
+    },
+    model::manifest::Service,
+    output::progress::Progress,
+};
+
+/// The PostgreSQL to run, if the infra has one: of the major version of a cluster that is there.
+pub(super) async fn postgres(wanted: &Wanted<'_>, progress: &Progress) -> Result<Option<PostgresBinaries>> {
+    if !wanted.claim.services.contains(&Service::Postgres) {
+        return Ok(None);
+    }
+    let asked = PostgresWanted {
+        configured: None,
+        major: existing_major(&wanted.paths.infra("postgres")),
+        extensions: wanted.claim.extensions.iter().cloned().collect(),
+        run_as: run_as(&mut |event| progress.tell(event)).await?,
+    };
+    let tell = |line: &str| progress.tell(line);
+    let env = wanted.whole_environment();
+    Ok(Some(Machine { paths: wanted.paths, env: &env, tell: &tell }.postgres(&asked).await?))
+}
+
+/// The browser to start, if the infra has one.
+pub(super) async fn browser(wanted: &Wanted<'_>, progress: &Progress) -> Result<Option<BrowserBinary>> {
+    if !wanted.claim.services.contains(&Service::Browser) {
+        return Ok(None);
+    }
+    let tell = |line: &str| progress.tell(line);
+    let env = wanted.whole_environment();
+    Ok(Some(Machine { paths: wanted.paths, env: &env, tell: &tell }.browser(&BrowserWanted::default()).await?))
+}
+
+/// The highest major version that there is a cluster of.
+fn existing_major(root: &Utf8Path) -> Option<u32> {
+    let entries = root.read_dir_utf8().ok()?;
+    entries
+        .filter_map(|entry| Some(entry.ok()?.into_path()))
+        .filter(|path| path.join("data").is_dir())
+        .filter_map(|path| path.file_name()?.parse().ok())
+        .max()
+}

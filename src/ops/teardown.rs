@@ -1,0 +1,187 @@
+//! `teardown`: undoes every step of launch, derived from the id alone, and looks that nothing is left.
+//!
+//! It works with a lost record and after a launch that was cut off anywhere. What is not there is no error; what
+//! cannot be removed is one, and the registry keeps the id until all is gone.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::cell::RefCell;
+
+use super::{OpsError, run::Work, setup};
+use crate::{
+    config::paths::Paths,
+    error::Result,
+    infra::postgres::Session,
+    model::{id::AgentId, manifest::Service, stack::StackName},
+    output::progress::Progress,
+    resource::{bucket, database, env_file, mailbox},
+    store::{
+        journal::Journal,
+        lock::{Lock, PATIENCE},
+        registry::{AgentClaim, InfraClaim, Registry},
+    },
+    supervisor::builtin::Builtin,
+};
+
+/// What was removed.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Report {
+    /// The agent.
+    pub id: AgentId,
+    /// What was there and is gone.
+    pub removed: Vec<String>,
+}
+
+/// Tears agent `id` down.
+///
+/// # Errors
+/// When something of it cannot be removed or is still there afterwards.
+pub async fn teardown(paths: &Paths, id: AgentId, progress: &Progress) -> Result<Report> {
+    let registry = Registry::read(&paths.registry())?;
+    let claim = registry.agents().get(&id).cloned();
+    let known = claim.is_some() || paths.agent(id).exists() || paths.stack(StackName::Agent(id)).path().exists();
+    let Some(infra) = registry.infra().cloned() else {
+        // Without infra nothing but files and processes can be there.
+        return if known { remove(paths, id, claim, None, progress).await } else { Ok(Report { id, removed: vec![] }) };
+    };
+    remove(paths, id, claim, Some(infra), progress).await
+}
+
+/// Tears all agents of this user down, at once.
+///
+/// # Errors
+/// As [`teardown`], for the first that fails; the others are torn down all the same.
+pub async fn all(paths: &Paths, progress: &Progress) -> Result<Vec<Report>> {
+    let registry = Registry::read(&paths.registry())?;
+    let ids: Vec<AgentId> = registry.agents().keys().copied().collect();
+    futures_util::future::join_all(ids.into_iter().map(|id| teardown(paths, id, progress))).await.into_iter().collect()
+}
+
+async fn remove(
+    paths: &Paths,
+    id: AgentId,
+    claim: Option<AgentClaim>,
+    infra: Option<InfraClaim>,
+    progress: &Progress,
+) -> Result<Report> {
+    fs_err::create_dir_all(paths.locks()).map_err(|source| OpsError::File { act: "make", path: paths.locks(), source })?;
+    let lock = Lock::acquire(&paths.locks(), &id.name(), &format!("teardown {id}"), PATIENCE).await?;
+    let undo = Undo { paths, id, claim, infra, progress, removed: RefCell::new(Vec::new()) };
+    let mut journal = Journal::open(&paths.journal(id))?;
+    undo.work().run("teardown", &mut journal, progress).await?;
+    drop(journal);
+    undo.record().await?;
+    lock.remove()?;
+    Ok(Report { id, removed: undo.removed.into_inner() })
+}
+
+struct Undo<'a> {
+    paths: &'a Paths,
+    id: AgentId,
+    claim: Option<AgentClaim>,
+    infra: Option<InfraClaim>,
+    progress: &'a Progress,
+    removed: RefCell<Vec<String>>,
+}
+
+impl Undo<'_> {
+    fn work(&self) -> Work<'_> {
+        let mut work = Work::new();
+        let none: [&str; 0] = [];
+        // The processes first: they use everything else.
+        work.step("processes", none, || self.processes());
+        let uses = |service| self.infra.as_ref().is_some_and(|infra| infra.services.contains(&service));
+        if uses(Service::Postgres) {
+            work.step("database", ["processes"], || self.database());
+        }
+        if uses(Service::S3) {
+            work.step("bucket", ["processes"], || self.bucket());
+        }
+        if uses(Service::Mail) {
+            work.step("mailbox", ["processes"], || self.mailbox());
+        }
+        work.step("env file", ["processes"], || self.env_file());
+        work
+    }
+
+    fn gone(&self, what: impl Into<String>) {
+        self.removed.borrow_mut().push(what.into());
+    }
+
+    async fn processes(&self) -> Result<()> {
+        let stack = StackName::Agent(self.id);
+        let was_there = self.paths.stack(stack).path().exists();
+        Builtin::new(self.paths).remove(stack).await?;
+        if was_there {
+            self.gone("processes and logs");
+        }
+        Ok(())
+    }
+
+    async fn database(&self) -> Result<()> {
+        let Some(infra) = &self.infra else { return Ok(()) };
+        let server = setup::running_server(self.paths, infra, self.progress).await?;
+        let admin = Session::maintenance(&server).await?;
+        let removed = database::remove(&admin, self.id).await?;
+        if removed.database {
+            self.gone(format!("database {}", self.id.database()));
+        }
+        if removed.role {
+            self.gone(format!("role {}", self.id.database()));
+        }
+        admin.close().await?;
+        Ok(())
+    }
+
+    async fn bucket(&self) -> Result<()> {
+        if bucket::remove(self.paths, &self.id.name()).await? {
+            self.gone(format!("bucket and key {}", self.id.name()));
+        }
+        Ok(())
+    }
+
+    async fn mailbox(&self) -> Result<()> {
+        if mailbox::remove(self.paths, &self.id.name()).await? {
+            self.gone(format!("mailbox {}", self.id.name()));
+        }
+        Ok(())
+    }
+
+    async fn env_file(&self) -> Result<()> {
+        let workdir = self.claim.as_ref().map(|claim| claim.workdir.as_path());
+        if let Some(workdir) = workdir
+            && env_file::remove(workdir, self.id)?
+        {
+            self.gone(format!("{}", workdir.join(self.id.env_file())));
+        }
+        Ok(())
+    }
+
+    /// The record and the registry's line, last: until then the next teardown knows where to look.
+    async fn record(&self) -> Result<()> {
+        remove_directory(&self.paths.agent(self.id))?;
+        let release = |registry: &mut Registry| {
+            registry.release(self.id);
+            Ok(())
+        };
+        Registry::change(&self.paths.registry(), &self.paths.locks(), "teardown", release).await?;
+        let left: Vec<Utf8PathBuf> = [self.paths.agent(self.id), self.paths.stack(StackName::Agent(self.id)).path().to_owned()]
+            .into_iter()
+            .filter(|path| path.exists())
+            .collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        Err(OpsError::LeftOver { id: self.id, what: left.iter().map(ToString::to_string).collect() }.into())
+    }
+}
+
+fn remove_directory(path: &Utf8Path) -> Result<()> {
+    match fs_err::remove_dir_all(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(OpsError::File { act: "remove", path: path.to_owned(), source }.into())
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
