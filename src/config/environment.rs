@@ -36,6 +36,12 @@ impl Environment {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// The variables whose names start with one of `prefixes`, for a program that has settings of its own in them.
+    pub fn with_prefix<'a>(&'a self, prefixes: &'a [&str]) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let wanted = move |name: &str| prefixes.iter().any(|prefix| name.starts_with(prefix));
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str())).filter(move |(name, _)| wanted(name))
+    }
+
     /// What every process of an agent may have of it, recorded at launch and used again ever after. Empty elements of
     /// `PATH` are removed: they mean the current folder, which is another one for every process.
     #[must_use]

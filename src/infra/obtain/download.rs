@@ -93,7 +93,7 @@ impl Machine<'_> {
                 version: pin.version,
                 manager: pin.manager.name(),
                 install: install.to_owned(),
-                source,
+                source: Box::new(source),
             }
         })?;
         let path = directory.join(pin.file);

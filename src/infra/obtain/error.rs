@@ -49,7 +49,7 @@ pub enum ObtainError {
         /// The command that installs it another way.
         install: String,
         /// What the package manager said.
-        source: CmdError,
+        source: Box<CmdError>,
     },
     /// The package manager ended well but the file is not there.
     #[error("{manager} ended well but left no {file}")]

@@ -16,20 +16,18 @@ pub mod pins;
 pub mod postgres;
 mod unpack;
 
-use std::collections::BTreeMap;
-
 pub use browser::{BrowserBinary, BrowserWanted};
 pub use error::ObtainError;
 pub use postgres::{PostgresBinaries, PostgresWanted};
 
-use crate::config::paths::Paths;
+use crate::config::{environment::Environment, paths::Paths};
 
 /// Where things are looked for and kept, and who is told.
 pub struct Machine<'a> {
     /// Obtained artefacts are kept below its cache, locks below the same directory.
     pub paths: &'a Paths,
     /// The caller's whole environment; package managers are given an allow-list of it.
-    pub env: &'a BTreeMap<String, String>,
+    pub env: &'a Environment,
     /// Is given one line of telling at a time, before anything is downloaded.
     pub tell: &'a dyn Fn(&str),
 }
@@ -49,7 +47,7 @@ pub enum Origin {
 impl Machine<'_> {
     /// The caller's `PATH`, empty when there is none.
     fn path(&self) -> &str {
-        self.env.get("PATH").map_or("", String::as_str)
+        self.env.get("PATH").unwrap_or_default()
     }
 }
 

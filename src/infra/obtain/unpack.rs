@@ -202,8 +202,7 @@ impl Target<'_> {
                     part.file(&self.root.join("chromium"), true, &mut brotli(entry))?;
                 }
                 // Its libEGL and libGLESv2 must lie beside the binary.
-                "bin/swiftshader.tar.br" => part.tar(brotli(entry), any_entry)?,
-                "bin/al2023.tar.br" => part.tar(brotli(entry), any_entry)?,
+                "bin/swiftshader.tar.br" | "bin/al2023.tar.br" => part.tar(brotli(entry), any_entry)?,
                 "bin/fonts.tar.br" => {
                     part.tar(brotli(entry), |path, _| (path.extension() == Some("ttf")).then_some(false))?
                 }
