@@ -1,11 +1,13 @@
 //! What every command is given.
 
-use std::future::Future;
+use std::{cell::OnceCell, future::Future};
 
 use crate::{
+    config::{environment::Environment, paths::Paths, settings},
     error::{Diagnose, Result},
     exit_code::ExitCode,
-    output::printer::Printer,
+    ops::project::Project,
+    output::{printer::Printer, progress::Progress},
 };
 
 /// Handed to every command's `run`.
@@ -13,6 +15,8 @@ use crate::{
 pub struct Context {
     /// The door to the terminal.
     pub printer: Printer,
+    environment: Environment,
+    paths: OnceCell<Paths>,
 }
 
 /// The command was ended by a signal, or its runtime could not be started.
@@ -36,8 +40,40 @@ impl Diagnose for RunError {
 impl Context {
     /// A context that prints through `printer`.
     #[must_use]
-    pub const fn new(printer: Printer) -> Self {
-        Self { printer }
+    pub fn new(printer: Printer) -> Self {
+        Self { printer, environment: Environment::of_this_process(), paths: OnceCell::new() }
+    }
+
+    /// State and cache of this user.
+    ///
+    /// # Errors
+    /// When nothing says where they are.
+    pub fn paths(&self) -> Result<&Paths> {
+        if let Some(paths) = self.paths.get() {
+            return Ok(paths);
+        }
+        let paths = settings::paths(&self.environment)?;
+        Ok(self.paths.get_or_init(|| paths))
+    }
+
+    /// The environment of this command.
+    #[must_use]
+    pub const fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// The project of the current directory.
+    ///
+    /// # Errors
+    /// When there is none, or its manifest does not load.
+    pub fn project(&self) -> Result<Project> {
+        Project::here(&self.environment, self.paths()?)
+    }
+
+    /// Shows steps on stderr.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        Progress::new(self.printer.clone())
     }
 
     /// Runs `work` on an event loop of one thread. SIGINT and SIGTERM drop it, and with it every outside command it

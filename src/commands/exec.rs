@@ -1,7 +1,7 @@
 //! `cli <id> exec <command…>`: a command with exactly the environment of the agent's processes.
 
 use super::Context;
-use crate::{error::Result, exit_code::ExitCode, model::id::AgentId, ops::agent::Agent, process};
+use crate::{config, error::Result, exit_code::ExitCode, model::id::AgentId, ops::agent::Agent, process};
 
 /// Runs a command with exactly the environment of the agent's processes, in its workdir
 #[derive(Debug, clap::Args)]
@@ -18,8 +18,7 @@ impl Args {
     /// When the agent is not launched, or the command cannot be executed.
     pub fn run(self, id: AgentId, context: &Context) -> Result<ExitCode> {
         let agent = Agent::open(context.paths()?, id)?;
-        let environment = agent.environment()?;
-        let cwd = agent.directory_for_commands();
-        Err(process::replace::with(&self.command, &environment, &cwd).into())
+        let directory = agent.directory_for_commands(config::settings::current_directory().ok());
+        match process::replace::with(&self.command, &agent.environment(), &directory)? {}
     }
 }

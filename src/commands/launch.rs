@@ -34,7 +34,6 @@ impl Args {
         let progress = context.progress();
         let options = ops::launch::Options { refresh_env: self.refresh_env };
         let report = context.block_on(ops::launch::launch(&project, self.id, options, &progress))?;
-        progress.finish();
         if self.json {
             context.printer.json(&report);
             return Ok(ExitCode::Ok);

@@ -32,7 +32,6 @@ impl Args {
                 None => ops::teardown::all(paths, &progress).await,
             }
         })?;
-        progress.finish();
         if self.json {
             context.printer.json(&reports);
             return Ok(ExitCode::Ok);

@@ -10,7 +10,8 @@
 //!         infra/secrets.json            0600
 //!         infra/postgres/               data and what is known about the cluster
 //!         infra/s3/  infra/mail/  infra/browser/
-//!         templates/<project>/logs/
+//!         templates/<template>/         logs of its steps
+//!         workdirs/<key>/               what was prepared in a workdir, and the logs of that
 //!         demo/                         the unpacked example
 //! <cache>/obtained/<name>-<version>/    unpacked artefacts
 //! ```
@@ -76,6 +77,18 @@ impl Paths {
     #[must_use]
     pub fn infra(&self, service: &str) -> Utf8PathBuf {
         self.state.join("infra").join(service)
+    }
+
+    /// What is known of one workdir, by its key: what was prepared, and the logs of that.
+    #[must_use]
+    pub fn workdir(&self, key: &str) -> Utf8PathBuf {
+        self.state.join("workdirs").join(key)
+    }
+
+    /// The logs of a template's steps.
+    #[must_use]
+    pub fn template_logs(&self, template: &str) -> Utf8PathBuf {
+        self.state.join("templates").join(template)
     }
 
     /// Where obtained artefacts are unpacked.

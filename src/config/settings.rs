@@ -41,6 +41,7 @@ pub fn resolve(
         manifest: loaded.manifest,
         manifest_path,
         project_root: project.root,
+        common_dir: project.common_dir,
         workdir: project.workdir,
         infra_ports,
         expose: loaded.expose,

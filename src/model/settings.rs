@@ -15,6 +15,8 @@ pub struct Settings {
     pub manifest_path: Utf8PathBuf,
     /// The project's own checkout: the main worktree of the repository.
     pub project_root: Utf8PathBuf,
+    /// The repository's own folder, `.git` of the main checkout.
+    pub common_dir: Utf8PathBuf,
     /// The tree that this command was called in: the project's checkout or one of its worktrees.
     pub workdir: Utf8PathBuf,
     /// The ports of the infra after the `AGENT_*_PORT` variables.

@@ -81,6 +81,7 @@ fn build(
         mail: uses(Service::Mail).then(|| Mail {
             host: host(),
             port: infra.smtp,
+            web_port: infra.mail,
             user: names.name.clone(),
             password: secret(&secrets.mail),
         }),

@@ -2,7 +2,7 @@
 
 use camino::Utf8PathBuf;
 
-use crate::{error::Diagnose, exit_code::ExitCode, model::id::AgentId};
+use crate::{error::Diagnose, exit_code::ExitCode, model::id::AgentId, process::cmd::CmdError};
 
 /// A failure of an operation.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +70,35 @@ pub enum OpsError {
         /// The command that installs it.
         install: String,
     },
+    /// A command that prepares the workdir failed.
+    #[error("preparing the workdir failed at {name} (log: {log})")]
+    Prepare {
+        /// Name of the command.
+        name: String,
+        /// Its output.
+        log: Utf8PathBuf,
+        /// How it failed.
+        source: CmdError,
+    },
+    /// A command that prepares the workdir ended well and made nothing.
+    #[error("{name} ended well, but {output} is not there")]
+    NoOutput {
+        /// Name of the command.
+        name: String,
+        /// What it should have made.
+        output: Utf8PathBuf,
+    },
+    /// A command of `template.after_clone` failed.
+    #[error("the after_clone step {step} failed")]
+    AfterClone {
+        /// The step.
+        step: String,
+        /// How it failed.
+        source: CmdError,
+    },
+    /// Nobody set the infra up.
+    #[error("the infra is not set up")]
+    NoInfra,
     /// A file or directory could not be handled.
     #[error("cannot {act} {path}")]
     File {
@@ -103,8 +132,11 @@ impl Diagnose for OpsError {
             | Self::ForeignListener { .. }
             | Self::UrlSilent { .. }
             | Self::LeftOver { .. }
+            | Self::Prepare { .. }
+            | Self::NoOutput { .. }
+            | Self::AfterClone { .. }
             | Self::File { .. } => ExitCode::StepFailed,
-            Self::Requirement { .. } => ExitCode::Missing,
+            Self::Requirement { .. } | Self::NoInfra => ExitCode::Missing,
             Self::Provider(_) => ExitCode::Usage,
         }
     }
@@ -115,7 +147,10 @@ impl Diagnose for OpsError {
             Self::Unhealthy { id, .. } => Some(format!("agent-harness logs {id}")),
             Self::InfraUnready { service, .. } => Some(format!("agent-harness infra logs {service}")),
             Self::ForeignListener { port, .. } => Some(format!("ss -ltnp 'sport = :{port}'")),
-            Self::UrlSilent { .. } | Self::File { .. } => None,
+            Self::Prepare { log, .. } => Some(format!("cat {log}")),
+            Self::NoOutput { .. } => Some("correct `outputs` in harness.toml".to_owned()),
+            Self::NoInfra => Some("agent-harness setup-infra".to_owned()),
+            Self::UrlSilent { .. } | Self::AfterClone { .. } | Self::File { .. } => None,
             Self::LeftOver { id, .. } => Some(format!("agent-harness teardown {id}")),
             Self::Requirement { install, .. } => Some(install.clone()),
             Self::Provider(_) => Some("set provider = \"embedded\" in [infra]".to_owned()),

@@ -1,6 +1,9 @@
 //! `launch`: every step is ensured, those that do not need each other at once; the last one is the proof.
 
-use std::{cell::OnceCell, str::FromStr};
+use std::{
+    cell::{OnceCell, RefCell},
+    str::FromStr,
+};
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -25,7 +28,7 @@ use crate::{
     process::cmd::Cmd,
     resource::{
         bucket, database, env_file, mailbox,
-        ports as port_check,
+        ports::{self as port_check, Needed},
         template::Ensured,
     },
     store::{
@@ -107,13 +110,14 @@ pub async fn launch(project: &Project, choice: Choice, options: Options, progres
     let record = begin(project, id, previous, options)?;
     record.write(&paths.record(id))?;
     let mut journal = Journal::open(&paths.journal(id))?;
-    let launch = Launch { project, id, progress, infra: OnceCell::new(), template: OnceCell::new(), record };
+    let (infra, template) = (OnceCell::new(), OnceCell::new());
+    let launch = Launch { project, id, progress, infra, template, record: RefCell::new(record) };
     let times = launch.work().run("launch", &mut journal, progress).await?;
-    let urls = launch.record.urls.clone();
-    let mut done = launch.record.clone();
-    done.template = launch.template.get().and_then(Option::as_ref).map(|built| built.template.record.fingerprint.clone());
-    done.write(&paths.record(id))?;
+    let mut record = launch.record.into_inner();
+    record.healthy = true;
+    record.write(&paths.record(id))?;
     journal.clear()?;
+    let urls = record.urls;
     let millis = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let steps = times.into_iter().map(|step| (step.name, millis(step.time))).collect();
     Ok(Report { id, outcome: Outcome::Launched { steps }, urls })
@@ -141,7 +145,7 @@ async fn claim(project: &Project, choice: Choice) -> Result<AgentId> {
 async fn running(project: &Project, record: AgentRecord) -> Result<Option<Report>> {
     let id = record.id;
     let Some(stack) = status::stack(&project.paths, StackName::Agent(id)).await? else { return Ok(None) };
-    if status::Overall::of(&stack.processes) != status::Overall::Running || record.template.is_none() {
+    if status::Overall::of(&stack.processes) != status::Overall::Running || !record.healthy {
         return Ok(None);
     }
     let mut moved_on = Vec::new();
@@ -161,11 +165,10 @@ fn begin(project: &Project, id: AgentId, previous: Option<AgentRecord>, options:
     let settings = &project.settings;
     let (secrets, created, base_env) = match previous {
         Some(previous) => (previous.secrets, previous.created, previous.base_env),
-        None => (AgentSecrets::random()?, Timestamp::now(), project.base_env.clone()),
+        None => (AgentSecrets::new()?, Timestamp::now(), project.base_env.clone()),
     };
     let base_env = if options.refresh_env { project.base_env.clone() } else { base_env };
     let ports = ports::of_agent(&settings.manifest, &settings.infra_ports, id)?;
-    let values = context::of_agent(settings, id, &settings.workdir, &ports, &secrets);
     Ok(AgentRecord {
         version: record::VERSION,
         id,
@@ -174,9 +177,10 @@ fn begin(project: &Project, id: AgentId, previous: Option<AgentRecord>, options:
         workdir: settings.workdir.clone(),
         created,
         template: None,
+        healthy: false,
         base_env,
-        env: text::resolve_env(&settings.manifest, &values)?,
-        urls: text::resolve_urls(&settings.manifest, &values)?,
+        env: IndexMap::new(),
+        urls: IndexMap::new(),
         ports,
         secrets,
     })
@@ -197,7 +201,8 @@ struct Launch<'a> {
     project: &'a Project,
     id: AgentId,
     progress: &'a Progress,
-    record: AgentRecord,
+    /// Grows while the steps run; no step holds it across an await.
+    record: RefCell<AgentRecord>,
     infra: OnceCell<Infra>,
     template: OnceCell<Option<Ensured>>,
 }
@@ -238,14 +243,18 @@ impl Launch<'_> {
         self.infra.get().expect("the step `infra` comes first")
     }
 
+    fn record(&self) -> AgentRecord {
+        self.record.borrow().clone()
+    }
+
     fn values(&self) -> Context {
-        let record = &self.record;
+        let record = self.record.borrow();
         context::of_agent(&self.project.settings, self.id, &record.workdir, &record.ports, &record.secrets)
     }
 
     async fn requirements(&self) -> Result<()> {
         let settings = &self.project.settings;
-        require::check(&settings.manifest.require, &self.record.base_env, &settings.workdir).await
+        require::check(&settings.manifest.require, &self.record().base_env, &settings.workdir).await
     }
 
     async fn ports(&self) -> Result<()> {
@@ -254,7 +263,9 @@ impl Launch<'_> {
             Some(mut client) => client.members().await?.into_iter().flat_map(|process| process.pids).collect(),
             None => std::collections::BTreeSet::new(),
         };
-        Ok(port_check::ensure_free(&self.record.ports, &own)?)
+        let needed = |(name, port): (String, u16)| Needed { what: format!("`{name}` of agent {}", self.id), port };
+        let needed: Vec<Needed> = self.record().ports.into_iter().map(needed).collect();
+        Ok(port_check::check_free(&needed, &own)?)
     }
 
     async fn infra(&self) -> Result<()> {
@@ -264,11 +275,13 @@ impl Launch<'_> {
     }
 
     async fn prepare(&self) -> Result<()> {
-        prepare::prepare(self.project, &self.record.workdir, self.progress).await.map(drop)
+        prepare::prepare(self.project, &self.record().workdir, self.progress).await.map(drop)
     }
 
     async fn template(&self) -> Result<()> {
         let template = template::ensure(self.project, self.up(), false, self.progress).await?;
+        self.record.borrow_mut().template =
+            template.as_ref().map(|ensured| ensured.template.record.fingerprint.clone());
         self.template.set(template).map_err(drop).expect("the step runs once");
         Ok(())
     }
@@ -276,7 +289,7 @@ impl Launch<'_> {
     async fn database(&self) -> Result<()> {
         let (Some(postgres), Some(Some(template))) = (&self.up().postgres, self.template.get()) else { return Ok(()) };
         let admin = crate::infra::postgres::Session::maintenance(&postgres.server).await?;
-        database::ensure_role(&admin, self.id, &self.record.secrets.postgres).await?;
+        database::ensure_role(&admin, self.id, &self.record().secrets.postgres).await?;
         let (server, costs) = (&postgres.server, &postgres.costs);
         let cloned = database::clone(server, &admin, self.id, &template.template.database, costs).await?;
         if let database::Cloned::Made { create, hand_over } = cloned {
@@ -290,18 +303,26 @@ impl Launch<'_> {
     async fn bucket(&self) -> Result<()> {
         let settings = &self.project.settings;
         let (port, days) = (settings.infra_ports.s3, settings.manifest.infra.s3_expire_days);
-        bucket::ensure(&self.project.paths, port, &self.id.name(), &self.record.secrets.s3, days).await?;
+        let credentials = bucket::ensure(&self.project.paths, port, &self.id.name(), days).await?;
+        self.record.borrow_mut().secrets.s3 = credentials.secret_key;
         Ok(())
     }
 
     async fn mailbox(&self) -> Result<()> {
-        mailbox::ensure(&self.project.paths, &self.id.name(), &self.record.secrets.mail).await?;
+        let credentials = mailbox::ensure(&self.project.paths, &self.id.name()).await?;
+        self.record.borrow_mut().secrets.mail = credentials.password;
         Ok(())
     }
 
     async fn env_file(&self) -> Result<()> {
-        let record = &self.record;
-        env_file::ensure(&record.project_root, &record.workdir, self.id, &record.env)?;
+        let (manifest, values) = (&self.project.settings.manifest, self.values());
+        let mut record = self.record();
+        record.env = text::resolve_env(manifest, &values)?;
+        record.urls = text::resolve_urls(manifest, &values)?;
+        env_file::ensure_excluded(&self.project.settings.common_dir)?;
+        env_file::ensure(&record.workdir, self.id, &record.env)?;
+        record.write(&self.project.paths.record(self.id))?;
+        *self.record.borrow_mut() = record;
         Ok(())
     }
 
@@ -309,11 +330,12 @@ impl Launch<'_> {
     async fn after_clone(&self) -> Result<()> {
         let Some(postgres) = &self.up().postgres else { return Ok(()) };
         let manifest = &self.project.settings.manifest;
-        let login = postgres.server.login(&self.id.database(), &self.id.database(), &self.record.secrets.postgres);
+        let record = self.record();
+        let login = postgres.server.login(&self.id.database(), &self.id.database(), &record.secrets.postgres);
         let values = self.values();
         let mut sql = Vec::new();
         for step in &manifest.template.after_clone {
-            match text::resolve_after_clone(manifest, step, &values, &self.record.base_env)? {
+            match text::resolve_after_clone(manifest, step, &values, &record.base_env)? {
                 AfterCloneAct::Sql(statements) => sql.push((step.name.clone(), statements)),
                 AfterCloneAct::Run(command) => {
                     database::after_clone(&login, &std::mem::take(&mut sql)).await?;
@@ -327,7 +349,7 @@ impl Launch<'_> {
     }
 
     async fn processes(&self) -> Result<()> {
-        let spec = specification(self.project, &self.record)?;
+        let spec = specification(self.project, &self.record())?;
         let mut client = Builtin::new(&self.project.paths).ensure(&spec).await?;
         let status = client.start(&[], Until::Settled).await?;
         let wanted = |name: &str| spec.processes.iter().any(|process| process.name == name && process.autostart);
@@ -344,7 +366,8 @@ impl Launch<'_> {
             .await?
             .ok_or(OpsError::NotLaunched(self.id))?;
         let members = client.members().await?;
-        proof::ports_belong(&self.record.ports, &members)?;
-        proof::urls_answer(&self.record.urls).await
+        let record = self.record();
+        proof::ports_belong(&record.ports, &members)?;
+        proof::urls_answer(&record.urls).await
     }
 }

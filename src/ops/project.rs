@@ -18,6 +18,8 @@ pub struct Project {
     pub paths: Paths,
     /// What processes may have of this shell's environment.
     pub base_env: IndexMap<String, String>,
+    /// All of this shell's environment, for package managers.
+    pub environment: IndexMap<String, String>,
 }
 
 impl Project {
@@ -29,7 +31,7 @@ impl Project {
         let registry = Registry::read(&paths.registry())?;
         let settings = settings::resolve(directory, environment, |workdir| registry.owner_of(workdir))?;
         settings::make_directories(paths)?;
-        Ok(Self { settings, paths: paths.clone(), base_env: environment.base() })
+        Ok(Self { settings, paths: paths.clone(), base_env: environment.base(), environment: environment.all().clone() })
     }
 
     /// The project of the current directory.

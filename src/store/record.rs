@@ -29,6 +29,8 @@ pub struct AgentRecord {
     pub workdir: Utf8PathBuf,
     /// When it was launched first.
     pub created: Timestamp,
+    /// Whether its last launch came to its end: the agent was proven healthy.
+    pub healthy: bool,
     /// Fingerprint of the template that its database was cloned from.
     pub template: Option<String>,
     /// What its processes have of the launching shell's environment.
@@ -55,12 +57,18 @@ pub struct AgentSecrets {
 }
 
 impl AgentSecrets {
-    /// New random ones.
+    /// A new random password for PostgreSQL. Key and mailbox make their own when they are made.
     ///
     /// # Errors
     /// When the kernel gives no randomness.
-    pub fn random() -> Result<Self, StoreError> {
-        Ok(Self { postgres: super::random::secret()?, s3: super::random::secret()?, mail: super::random::secret()? })
+    pub fn new() -> Result<Self, StoreError> {
+        Ok(Self { postgres: super::random::secret()?, ..Self::none() })
+    }
+
+    /// No secrets, for commands that may have none.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { postgres: Secret::new(String::new()), s3: Secret::new(String::new()), mail: Secret::new(String::new()) }
     }
 }
 
