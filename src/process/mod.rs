@@ -8,6 +8,7 @@ pub mod group;
 pub mod identity;
 pub mod inotify;
 pub mod probe;
+pub mod reap;
 pub mod sockets;
 pub mod spawn;
 pub mod usage;
