@@ -57,9 +57,9 @@ impl Launch {
             program: String::new(),
             source: io::ErrorKind::InvalidInput.into(),
         })?;
-        if let Err(source) = std::fs::metadata(&self.cwd).and_then(|meta| {
-            if meta.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) }
-        }) {
+        if let Err(source) = std::fs::metadata(&self.cwd)
+            .and_then(|meta| if meta.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) })
+        {
             return Err(ProcessError::Directory { path: self.cwd.clone(), source });
         }
         let fail_output = |source| ProcessError::Output { path: self.output.clone(), source };

@@ -104,7 +104,9 @@ impl Set {
             if entry.is_none() {
                 unit.digest = wanted_digest;
             }
-            if !found.by_keeper && let Some(handle) = found.identity.handle()? {
+            if !found.by_keeper
+                && let Some(handle) = found.identity.handle()?
+            {
                 unit.keep_vigil(handle, &self.reports);
             }
             unit.leader = Some(found.identity);
@@ -180,8 +182,7 @@ impl Set {
     }
 
     fn any_marked(&self) -> Result<bool, SuperviseError> {
-        let traces =
-            Traces { mark: self.directory.mark(), process: None, leader: None, output: None, ancestor: None };
+        let traces = Traces { mark: self.directory.mark(), process: None, leader: None, output: None, ancestor: None };
         Ok(!traces.members()?.is_empty())
     }
 
@@ -199,7 +200,9 @@ impl Set {
             if self.units[at].machine.is_spawning() {
                 match self.find(&name, None, &children, true)? {
                     Some(found) => {
-                        if !found.by_keeper && let Some(handle) = found.identity.handle()? {
+                        if !found.by_keeper
+                            && let Some(handle) = found.identity.handle()?
+                        {
                             self.units[at].keep_vigil(handle, &self.reports);
                         }
                         self.spawned(&name, life, found.identity).await;
@@ -210,7 +213,8 @@ impl Set {
                     }
                 }
             } else if self.units[at].machine.is_running() {
-                let kept = children.iter().any(|child| child.name == name && child.life == life && child.exit.is_none());
+                let kept =
+                    children.iter().any(|child| child.name == name && child.life == life && child.exit.is_none());
                 if kept {
                     continue;
                 }

@@ -46,10 +46,7 @@ use crate::{
 /// When another supervisor has the stack, its specification cannot be used, or its keeper cannot be had.
 pub fn run(directory: &StackDir) -> Result<(), SuperviseError> {
     let lock = lock(directory)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(SuperviseError::Loop)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(SuperviseError::Loop)?;
     let end = runtime.block_on(supervise(directory))?;
     drop(runtime);
     drop(lock);
@@ -57,7 +54,8 @@ pub fn run(directory: &StackDir) -> Result<(), SuperviseError> {
         End::Closed | End::Left => Ok(()),
         End::Replaced(program) => {
             let arguments = ["supervise", directory.path().as_str()];
-            Err(spawn::replace_by(program.as_str().into(), &arguments, &[(env_names::SUPERVISOR, directory.mark())]).into())
+            Err(spawn::replace_by(program.as_str().into(), &arguments, &[(env_names::SUPERVISOR, directory.mark())])
+                .into())
         }
     }
 }

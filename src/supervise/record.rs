@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::paths::StackDir,
-    model::{machine::Saved, stack::{ProcessSpec, Stop}},
+    model::{
+        machine::Saved,
+        stack::{ProcessSpec, Stop},
+    },
     process::identity::Identity,
     store::atomic::{self, Access},
     supervise::SuperviseError,
@@ -75,8 +78,8 @@ impl Record {
     /// # Errors
     /// When it cannot be written.
     pub(crate) fn store(&self, directory: &StackDir) -> Result<(), SuperviseError> {
-        let content = serde_json::to_vec(self)
-            .map_err(|source| SuperviseError::Spec { path: directory.runtime(), source })?;
+        let content =
+            serde_json::to_vec(self).map_err(|source| SuperviseError::Spec { path: directory.runtime(), source })?;
         Ok(atomic::replace(&directory.runtime(), &content, Access::Private)?)
     }
 }

@@ -234,8 +234,7 @@ impl Set {
                 self.desk.waiters.push(waiter);
             }
         }
-        let now: Vec<ProcessStatus> =
-            self.units.iter().filter(|unit| !unit.removed).map(Unit::status).collect();
+        let now: Vec<ProcessStatus> = self.units.iter().filter(|unit| !unit.removed).map(Unit::status).collect();
         if now == self.desk.shown {
             return;
         }
@@ -249,7 +248,8 @@ impl Set {
         let Some(at) = self.index(name) else { return true };
         let unit = &self.units[at];
         match (unit.machine.state(), goal) {
-            (ProcessState::Stopped | ProcessState::Failed, _) | (ProcessState::Ready | ProcessState::Unready, Goal::Settled) => true,
+            (ProcessState::Stopped | ProcessState::Failed, _)
+            | (ProcessState::Ready | ProcessState::Unready, Goal::Settled) => true,
             (_, Goal::Stopped) => false,
             (_, Goal::Started) => !unit.machine.is_moving(),
             // It will not come on before somebody does something about those it waits for.

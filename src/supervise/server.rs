@@ -49,12 +49,8 @@ pub(super) async fn serve(
 async fn converse(stream: UnixStream, stack: StackName, asks: mpsc::Sender<Asked>) -> std::io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut reader = LineReader::new(reader);
-    let hello = Hello {
-        protocol: PROTOCOL,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        stack,
-        pid: std::process::id(),
-    };
+    let hello =
+        Hello { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION").to_owned(), stack, pid: std::process::id() };
     line::write(&mut writer, &hello).await?;
     loop {
         let request = match reader.next::<Request>().await? {

@@ -22,7 +22,11 @@ use crate::{
         order,
         stack::{StackName, StackSpec},
     },
-    process::{capture, group, identity::Handle, spawn::{self, Launch}},
+    process::{
+        capture, group,
+        identity::Handle,
+        spawn::{self, Launch},
+    },
     store::atomic::{self, Access},
     wire::client::Client,
 };

@@ -254,7 +254,11 @@ impl Machine {
                 *then = Then::Restart;
                 None
             }
-            Phase::Idle { .. } | Phase::Waiting { .. } | Phase::Ending { .. } | Phase::BackOff { .. } | Phase::Failed { .. } => {
+            Phase::Idle { .. }
+            | Phase::Waiting { .. }
+            | Phase::Ending { .. }
+            | Phase::BackOff { .. }
+            | Phase::Failed { .. } => {
                 self.crashes = 0;
                 self.start()
             }

@@ -11,7 +11,9 @@ impl Machine {
     pub fn wakeup(&self) -> Option<Duration> {
         match &self.phase {
             Phase::BackOff { until, .. } => Some(*until),
-            Phase::Running { since, ready: None, late: false, .. } => self.rules.ready_within.map(|within| *since + within),
+            Phase::Running { since, ready: None, late: false, .. } => {
+                self.rules.ready_within.map(|within| *since + within)
+            }
             _ => None,
         }
     }

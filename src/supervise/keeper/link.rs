@@ -1,11 +1,6 @@
 //! The supervisor's end of the conversation with its keeper.
 
-use std::{
-    io,
-    os::fd::OwnedFd,
-    process::Child as Process,
-    time::Duration,
-};
+use std::{io, os::fd::OwnedFd, process::Child as Process, time::Duration};
 
 use tokio::net::{
     UnixStream,
@@ -67,10 +62,7 @@ impl Link {
         Self::greet(stream, Some(process)).await?.ok_or_else(silent)
     }
 
-    async fn greet(
-        stream: UnixStream,
-        process: Option<Process>,
-    ) -> Result<Option<(Self, Vec<Child>)>, SuperviseError> {
+    async fn greet(stream: UnixStream, process: Option<Process>) -> Result<Option<(Self, Vec<Child>)>, SuperviseError> {
         let (reader, writer) = stream.into_split();
         let mut reader = LineReader::new(reader);
         let Ok(Ok(Line::Value(Told::Hello { protocol, pid, children }))) =
@@ -121,7 +113,12 @@ impl Link {
 
 fn keeper(directory: &StackDir) -> Launch {
     Launch {
-        argv: vec![spawn::own_program().to_string(), "supervise".to_owned(), "--keeper".to_owned(), directory.path().to_string()],
+        argv: vec![
+            spawn::own_program().to_string(),
+            "supervise".to_owned(),
+            "--keeper".to_owned(),
+            directory.path().to_string(),
+        ],
         cwd: "/".into(),
         env: vec![(env_names::SUPERVISOR.to_owned(), directory.mark().to_owned())],
         run_as: None,

@@ -132,11 +132,7 @@ impl Keeper {
         }
         self.supervisor = Some((stream, Inbox::default()));
         self.revive = None;
-        self.tell(&Told::Hello {
-            protocol: KEEPER_PROTOCOL,
-            pid: std::process::id(),
-            children: self.children.clone(),
-        });
+        self.tell(&Told::Hello { protocol: KEEPER_PROTOCOL, pid: std::process::id(), children: self.children.clone() });
     }
 
     fn tell(&mut self, told: &Told) {
