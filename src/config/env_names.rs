@@ -12,6 +12,8 @@ pub const PROCESS: &str = "AGENT_HARNESS_PROCESS";
 /// Set in supervisors and keepers to their stack's mark, so that they are never taken for members of a process that
 /// started them.
 pub const SUPERVISOR: &str = "AGENT_HARNESS_SUPERVISOR";
+/// What `execvp` searches when the environment has no PATH.
+pub const DEFAULT_PATH: &str = "/bin:/usr/bin";
 /// Port of PostgreSQL.
 pub const DB_PORT: &str = "AGENT_DB_PORT";
 /// Port of the S3 API.

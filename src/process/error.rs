@@ -15,6 +15,14 @@ pub enum ProcessError {
         /// Why.
         source: std::io::Error,
     },
+    /// The working directory is none.
+    #[error("cannot work in {path}")]
+    Directory {
+        /// The directory.
+        path: Utf8PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The file for its output could not be opened.
     #[error("cannot open {path} for output")]
     Output {
@@ -62,7 +70,8 @@ impl Diagnose for ProcessError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Execute { .. } | Self::Kernel { .. } => ExitCode::Missing,
-            Self::Output { .. }
+            Self::Directory { .. }
+            | Self::Output { .. }
             | Self::Inspect { .. }
             | Self::List(_)
             | Self::Signal { .. }

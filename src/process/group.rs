@@ -24,6 +24,9 @@ use crate::{
     model::stack::{Stop, StopSignal},
 };
 
+/// How a process is stopped whose own way is not known any more.
+pub const DEFAULT_STOP: Stop = Stop { signal: StopSignal::Term, leader_only: false, grace: Duration::from_secs(5) };
+
 /// Time that processes get to disappear after SIGKILL; only one in an uninterruptible wait takes longer.
 const KILL_LIMIT: Duration = Duration::from_secs(10);
 /// Rounds of finding and killing; more than one is needed only for what forks faster than it is killed.

@@ -61,6 +61,13 @@ pub fn boot_id() -> Result<&'static str, ProcessError> {
     Ok(BOOT.get_or_init(|| read.trim().to_owned()))
 }
 
+/// Time since boot, suspend included: the clock in which start times are counted.
+#[must_use]
+pub fn since_boot() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.try_into().unwrap_or(0))
+}
+
 /// Reads `/proc/<pid>/stat`; `None` when there is no such process.
 ///
 /// # Errors
@@ -105,6 +112,16 @@ impl Identity {
         let stat = stat(pid)?.filter(|stat| !stat.ended);
         let boot = boot_id()?;
         Ok(stat.map(|stat| Self { pid, start: stat.start, boot: boot.to_owned() }))
+    }
+
+    /// Who a child is that was not waited for yet, whether it runs or not.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn of_child(pid: u32) -> Result<Self, ProcessError> {
+        let gone = || ProcessError::Inspect { pid, source: io::ErrorKind::NotFound.into() };
+        let stat = stat(pid)?.ok_or_else(gone)?;
+        Ok(Self { pid, start: stat.start, boot: boot_id()?.to_owned() })
     }
 
     /// A handle of this very process; `None` when it has ended.

@@ -9,6 +9,7 @@ pub mod identity;
 pub mod inotify;
 pub mod probe;
 pub mod replace;
+pub mod reap;
 pub mod sockets;
 pub mod spawn;
 pub mod usage;

@@ -16,6 +16,21 @@ use serde::{Deserialize, Serialize};
 use super::ProcessError;
 use crate::model::stack::RunAs;
 
+/// The path of the running program, for starting it again; also when it was replaced meanwhile.
+#[must_use]
+pub fn own_program() -> Utf8PathBuf {
+    let own = std::env::current_exe().ok().and_then(|path| Utf8PathBuf::from_path_buf(path).ok());
+    own.filter(|path| path.exists()).unwrap_or_else(|| Utf8PathBuf::from("/proc/self/exe"))
+}
+
+/// Executes `program` in place of the running one; returns only when that fails.
+#[must_use]
+pub fn replace_by(program: &Utf8Path, arguments: &[&str], env: &[(&str, &str)]) -> ProcessError {
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().envs(env.iter().copied());
+    ProcessError::Execute { program: program.to_string(), source: command.exec() }
+}
+
 /// Everything that is needed to start one process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Launch {
@@ -42,6 +57,11 @@ impl Launch {
             program: String::new(),
             source: io::ErrorKind::InvalidInput.into(),
         })?;
+        if let Err(source) = std::fs::metadata(&self.cwd)
+            .and_then(|meta| if meta.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) })
+        {
+            return Err(ProcessError::Directory { path: self.cwd.clone(), source });
+        }
         let fail_output = |source| ProcessError::Output { path: self.output.clone(), source };
         let output = append(&self.output).map_err(fail_output)?;
         let second = output.try_clone().map_err(fail_output)?;
@@ -72,11 +92,14 @@ fn append(path: &Utf8Path) -> io::Result<File> {
 /// Runs between fork and exec.
 #[expect(unsafe_code, reason = "pre_exec is unsafe: only async-signal-safe calls are allowed in it")]
 fn detach(command: &mut Command) {
-    // SAFETY: setsid, umask, signal and close_range are async-signal-safe and allocate nothing.
+    // SAFETY: setsid, umask, sigemptyset, sigprocmask, signal and close_range are async-signal-safe and allocate nothing.
     unsafe {
         command.pre_exec(|| {
             rustix::process::setsid()?;
             rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+            let mut none = std::mem::zeroed::<libc::sigset_t>();
+            libc::sigemptyset(&raw mut none);
+            libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
             // SIGKILL and SIGSTOP cannot be set and stay as they are; 32 and 33 belong to libc.
             for signal in 1..=64 {
                 libc::signal(signal, libc::SIG_DFL);

@@ -1,8 +1,143 @@
-//! The supervisor itself: `agent-harness supervise <stack>`.
+//! The supervisor itself: `agent-harness supervise <stack>`. Why it is made this way: `docs/design/supervisor.md`.
+//!
+//! ```text
+//!  clients ─▶ server ─▶ set ──event──▶ model::machine (one a process) ──action──▶ unit ─▶ keeper ─▶ fork, exec
+//!                        ▲  ◀── follow (lines) ── ready (probes) ── watch (files) ── keeper (ends) ┘
+//! ```
 
-pub mod adopt;
-pub mod keeper;
-pub mod server;
-pub mod set;
-pub mod unit;
 pub mod watch;
+
+mod adopt;
+mod error;
+mod keeper;
+mod ready;
+mod record;
+mod requests;
+mod server;
+mod set;
+mod unit;
+
+use std::{fs::File, os::fd::OwnedFd};
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
+
+pub use self::error::SuperviseError;
+use self::{
+    keeper::link::Link,
+    record::Record,
+    requests::Desk,
+    set::{End, Set},
+};
+use crate::{
+    config::{env_names, paths::StackDir},
+    model::{
+        order,
+        stack::{StackName, StackSpec},
+    },
+    process::{follow::Followers, spawn},
+};
+
+/// Supervises the stack in `directory` until it is stopped, or this supervisor is told to go.
+///
+/// # Errors
+/// When another supervisor has the stack, its specification cannot be used, or its keeper cannot be had.
+pub fn run(directory: &StackDir) -> Result<(), SuperviseError> {
+    let lock = lock(directory)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(SuperviseError::Loop)?;
+    let end = runtime.block_on(supervise(directory))?;
+    drop(runtime);
+    drop(lock);
+    match end {
+        End::Closed | End::Left => Ok(()),
+        End::Replaced(program) => {
+            let arguments = ["supervise", directory.path().as_str()];
+            Err(spawn::replace_by(program.as_str().into(), &arguments, &[(env_names::SUPERVISOR, directory.mark())])
+                .into())
+        }
+    }
+}
+
+/// Keeps the processes of the stack in `directory` until told to end; `first` is the supervisor that started it.
+///
+/// # Errors
+/// When the kernel gives no more what it needs.
+pub fn keep(directory: &StackDir, first: OwnedFd) -> Result<(), SuperviseError> {
+    keeper::run(directory, first)
+}
+
+fn lock(directory: &StackDir) -> Result<File, SuperviseError> {
+    let path = directory.supervisor_lock();
+    let fail = |source| SuperviseError::File { path: path.clone(), source };
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(fail)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(SuperviseError::Held { path }),
+        Err(std::fs::TryLockError::Error(source)) => Err(fail(source)),
+    }
+}
+
+/// The specification; `None` when the stack is not meant to run (any more).
+fn load_spec(directory: &StackDir) -> Result<Option<StackSpec>, SuperviseError> {
+    let path = directory.spec();
+    let text = match std::fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(SuperviseError::File { path, source }),
+    };
+    let spec: StackSpec = serde_json::from_slice(&text).map_err(|source| SuperviseError::Spec { path, source })?;
+    order::of_stack(&spec)?;
+    Ok(Some(spec))
+}
+
+async fn supervise(directory: &StackDir) -> Result<End, SuperviseError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(SuperviseError::Loop)?;
+    let spec = load_spec(directory)?;
+    let name = match &spec {
+        Some(spec) => spec.name,
+        None => stack_name(directory)?,
+    };
+    let record = Record::load(directory, set::boot()?);
+    let (link, children) = Link::reach(directory, record.keeper.as_ref()).await?;
+    let (reports, inbox) = mpsc::unbounded_channel();
+    let mut set = Set {
+        directory: directory.clone(),
+        name,
+        units: Vec::new(),
+        link,
+        followers: Followers::new(directory.clone())?,
+        reports,
+        inbox,
+        record,
+        desk: Desk::default(),
+        closing: false,
+    };
+    let to_close = spec.is_none();
+    set.take_over(spec.unwrap_or(StackSpec { name, processes: Vec::new() }), &children).await?;
+    if to_close {
+        // Whoever began to stop this stack died in between.
+        set.begin_close().await;
+    }
+    let (asks, asked) = mpsc::channel(16);
+    let server = unit::Task::run({
+        let listener = server::listen(directory)?;
+        async move { drop(server::serve(listener, name, asks).await) }
+    });
+    let leave = async || {
+        terminate.recv().await;
+    };
+    let end = set.serve(asked, leave).await;
+    set.desk.gone().await;
+    drop(server);
+    end
+}
+
+fn stack_name(directory: &StackDir) -> Result<StackName, SuperviseError> {
+    let name = directory.path().file_name().unwrap_or_default();
+    name.parse().map_err(|_| SuperviseError::File {
+        path: directory.path().to_owned(),
+        source: std::io::Error::new(std::io::ErrorKind::InvalidInput, "is no stack's directory"),
+    })
+}

@@ -22,7 +22,11 @@ use crate::{
         order,
         stack::{StackName, StackSpec},
     },
-    process::{capture, group, identity::Handle, spawn::Launch},
+    process::{
+        capture, group,
+        identity::Handle,
+        spawn::{self, Launch},
+    },
     store::atomic::{self, Access},
     wire::client::Client,
 };
@@ -43,10 +47,7 @@ impl Builtin {
     /// Supervisors that execute this very program.
     #[must_use]
     pub fn new(paths: &Paths) -> Self {
-        let own = std::env::current_exe().ok().and_then(|path| Utf8PathBuf::from_path_buf(path).ok());
-        // A program that was replaced while it runs is still to be had there.
-        let program = own.filter(|path| path.exists()).unwrap_or_else(|| Utf8PathBuf::from("/proc/self/exe"));
-        Self::with_program(paths, program)
+        Self::with_program(paths, spawn::own_program())
     }
 
     /// Supervisors that execute `program`, which is an `agent-harness`.

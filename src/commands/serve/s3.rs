@@ -2,7 +2,12 @@
 
 use camino::Utf8PathBuf;
 
-use crate::{commands::Context, error::Result, exit_code::ExitCode};
+use crate::{
+    commands::Context,
+    error::Result,
+    exit_code::ExitCode,
+    infra::embedded::s3::{self, Options},
+};
 
 /// S3 on loopback
 #[derive(Debug, clap::Args)]
@@ -24,6 +29,8 @@ impl Args {
     /// # Errors
     /// When the service cannot start.
     pub fn run(self, context: &Context) -> Result<ExitCode> {
-        todo!("{self:?} {context:?}")
+        let options = Options { root: self.root, port: self.port, console_port: self.console_port };
+        s3::serve(&options, &context.printer)?;
+        Ok(ExitCode::Ok)
     }
 }

@@ -9,7 +9,7 @@ use serde::{
 };
 
 use super::{
-    near::suggestion,
+    near::{shortened, suggestion},
     tree::{Kind, Node, Origin},
 };
 
@@ -55,11 +55,11 @@ impl serde::de::Error for Problem {
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        Self::custom(format!("unknown value {variant:?}{}", suggestion(variant, expected.iter().copied())))
+        Self::custom(format!("unknown value {:?}{}", shortened(variant), suggestion(variant, expected.iter().copied())))
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        Self::custom(format!("unknown key `{field}`{}", suggestion(field, expected.iter().copied())))
+        Self::custom(format!("unknown key `{}`{}", shortened(field), suggestion(field, expected.iter().copied())))
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -85,7 +85,7 @@ fn plain_expected(expected: &dyn Expected) -> String {
 
 fn plain_found(found: Unexpected<'_>) -> String {
     match found {
-        Unexpected::Str(text) => format!("the text {text:?}"),
+        Unexpected::Str(text) => format!("the text {:?}", shortened(text)),
         Unexpected::Signed(number) => format!("the number {number}"),
         Unexpected::Unsigned(number) => format!("the number {number}"),
         Unexpected::Float(number) => format!("the number {number}"),

@@ -11,7 +11,10 @@ pub(super) fn is_name(name: &str) -> bool {
 
 /// What is said of a name that [`is_name`] refuses.
 pub(super) fn no_name(name: &str) -> String {
-    format!("{name:?} cannot be a name: 1 to {MAX_NAME} letters, digits, `-` and `_`, the first no `-`")
+    format!(
+        "{:?} cannot be a name: 1 to {MAX_NAME} letters, digits, `-` and `_`, the first no `-`",
+        super::near::shortened(name)
+    )
 }
 
 /// Whether `name` may name an environment variable, for dotenv and `sh` alike.

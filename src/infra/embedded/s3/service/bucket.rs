@@ -1,0 +1,95 @@
+//! The one bucket of a key. It is there as soon as the key is; deleted, it can be created again.
+
+use s3s::{S3Request, S3Result, dto::*, s3_error};
+
+use super::{Scope, refuse::Refuse as _};
+use crate::infra::embedded::s3::{error::StorageError, expiry, index::Index};
+
+/// Setting that stands while the bucket is deleted.
+const DELETED: &str = "deleted";
+
+/// Setting with the time at which the bucket was created, in milliseconds since 1970.
+const CREATED: &str = "created";
+
+pub(super) fn is_deleted(index: &Index) -> Result<bool, StorageError> {
+    Ok(index.setting::<bool>(DELETED)?.unwrap_or(false))
+}
+
+pub(super) async fn list(scope: Scope, _: S3Request<ListBucketsInput>) -> S3Result<ListBucketsOutput> {
+    let facts = scope.root.run(|root| {
+        let mut index = root.index();
+        let created = match index.setting::<i64>(CREATED)? {
+            Some(created) => created,
+            None => {
+                let now = expiry::now();
+                index.set(CREATED, Some(&now))?;
+                now
+            }
+        };
+        Ok((is_deleted(&index)?, created))
+    });
+    let (deleted, created) = facts.await.refuse()?;
+    let bucket = Bucket {
+        name: Some(scope.principal.bucket.clone()),
+        creation_date: Some(super::get::timestamp(created)),
+        ..Bucket::default()
+    };
+    Ok(ListBucketsOutput {
+        buckets: Some(if deleted { Vec::new() } else { vec![bucket] }),
+        owner: Some(owner(&scope)),
+        ..ListBucketsOutput::default()
+    })
+}
+
+/// The owner of everything in the scope's bucket.
+pub(super) fn owner(scope: &Scope) -> Owner {
+    let name = scope.principal.access_key.clone();
+    Owner { display_name: Some(name.clone()), id: Some(name) }
+}
+
+pub(super) async fn head(_: Scope, _: S3Request<HeadBucketInput>) -> S3Result<HeadBucketOutput> {
+    Ok(HeadBucketOutput::default())
+}
+
+pub(super) async fn create(scope: Scope, request: S3Request<CreateBucketInput>) -> S3Result<CreateBucketOutput> {
+    // As in us-east-1, creating what one has already is no error.
+    let work = scope.root.run(|root| {
+        let mut index = root.index();
+        if is_deleted(&index)? {
+            index.clear_settings()?;
+        }
+        Ok(())
+    });
+    work.await.refuse()?;
+    Ok(CreateBucketOutput { location: Some(format!("/{}", request.input.bucket)) })
+}
+
+pub(super) async fn delete(scope: Scope, _: S3Request<DeleteBucketInput>) -> S3Result<DeleteBucketOutput> {
+    let days = scope.principal.expire_days;
+    let work = scope.root.run(move |root| {
+        expiry::purge(root, days)?;
+        let mut index = root.index();
+        if !index.is_empty()? {
+            return Err(StorageError::BucketNotEmpty);
+        }
+        index.clear_settings()?;
+        index.set(DELETED, Some(&true))
+    });
+    work.await.refuse()?;
+    Ok(DeleteBucketOutput::default())
+}
+
+pub(super) async fn location(_: Scope, _: S3Request<GetBucketLocationInput>) -> S3Result<GetBucketLocationOutput> {
+    Ok(GetBucketLocationOutput::default())
+}
+
+pub(super) async fn versioning(
+    _: Scope,
+    request: S3Request<GetBucketVersioningInput>,
+) -> S3Result<GetBucketVersioningOutput> {
+    // Never enabled: an answer without a status.
+    if request.input.bucket.is_empty() {
+        return Err(s3_error!(NoSuchBucket));
+    }
+    Ok(GetBucketVersioningOutput::default())
+}
