@@ -3,7 +3,12 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    commands::{Context, schema, serve, supervise},
+    commands::{
+        Context,
+        agent::{AgentCommand, CliArgs, WithId},
+        exec, health, infra, launch, logs, ls, psql, restart, schema, serve, setup_infra, slow_queries, stats, status,
+        supervise, teardown, template, url,
+    },
     error::Result,
     exit_code::ExitCode,
     output::printer::Printer,
@@ -19,6 +24,23 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    SetupInfra(setup_infra::Args),
+    Launch(launch::Args),
+    Teardown(teardown::Args),
+    Ls(ls::Args),
+    /// Commands of one agent
+    Cli(CliArgs),
+    Status(WithId<status::Args>),
+    Logs(WithId<logs::Args>),
+    Health(WithId<health::Args>),
+    Url(WithId<url::Args>),
+    Restart(WithId<restart::Args>),
+    Psql(WithId<psql::Args>),
+    Stats(WithId<stats::Args>),
+    SlowQueries(WithId<slow_queries::Args>),
+    Exec(WithId<exec::Args>),
+    Infra(infra::Args),
+    Template(template::Args),
     Schema(schema::Args),
     #[command(hide = true)]
     Serve(serve::Args),
@@ -29,6 +51,22 @@ enum Command {
 impl Command {
     fn run(self, context: &Context) -> Result<ExitCode> {
         match self {
+            Self::SetupInfra(args) => args.run(context),
+            Self::Launch(args) => args.run(context),
+            Self::Teardown(args) => args.run(context),
+            Self::Ls(args) => args.run(context),
+            Self::Cli(args) => args.run(context),
+            Self::Status(WithId { id, args }) => AgentCommand::Status(args).run(id, context),
+            Self::Logs(WithId { id, args }) => AgentCommand::Logs(args).run(id, context),
+            Self::Health(WithId { id, args }) => AgentCommand::Health(args).run(id, context),
+            Self::Url(WithId { id, args }) => AgentCommand::Url(args).run(id, context),
+            Self::Restart(WithId { id, args }) => AgentCommand::Restart(args).run(id, context),
+            Self::Psql(WithId { id, args }) => AgentCommand::Psql(args).run(id, context),
+            Self::Stats(WithId { id, args }) => AgentCommand::Stats(args).run(id, context),
+            Self::SlowQueries(WithId { id, args }) => AgentCommand::SlowQueries(args).run(id, context),
+            Self::Exec(WithId { id, args }) => AgentCommand::Exec(args).run(id, context),
+            Self::Infra(args) => args.run(context),
+            Self::Template(args) => args.run(context),
             Self::Schema(args) => args.run(context),
             Self::Serve(args) => args.run(context),
             Self::Supervise(args) => args.run(context),

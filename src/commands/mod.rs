@@ -1,8 +1,24 @@
 //! One file a command: its clap `Args` and its `run`.
 
+pub mod agent;
 mod context;
+pub mod exec;
+pub mod health;
+pub mod infra;
+pub mod launch;
+pub mod logs;
+pub mod ls;
+pub mod psql;
+pub mod restart;
 pub mod schema;
 pub mod serve;
+pub mod setup_infra;
+pub mod slow_queries;
+pub mod stats;
+pub mod status;
 pub mod supervise;
+pub mod teardown;
+pub mod template;
+pub mod url;
 
 pub use context::Context;

@@ -99,6 +99,17 @@ pub enum OpsError {
     /// Nobody set the infra up.
     #[error("the infra is not set up")]
     NoInfra,
+    /// A process that does not exist, or that never wrote anything.
+    #[error("{name} has no log; there are {}", .known.join(", "))]
+    NoLog {
+        /// The name asked for.
+        name: String,
+        /// Those that have one.
+        known: Vec<String>,
+    },
+    /// There is no client for people.
+    #[error("there is no psql, neither beside the server nor in PATH")]
+    NoPsql,
     /// A file or directory could not be handled.
     #[error("cannot {act} {path}")]
     File {
@@ -136,8 +147,8 @@ impl Diagnose for OpsError {
             | Self::NoOutput { .. }
             | Self::AfterClone { .. }
             | Self::File { .. } => ExitCode::StepFailed,
-            Self::Requirement { .. } | Self::NoInfra => ExitCode::Missing,
-            Self::Provider(_) => ExitCode::Usage,
+            Self::Requirement { .. } | Self::NoInfra | Self::NoPsql => ExitCode::Missing,
+            Self::Provider(_) | Self::NoLog { .. } => ExitCode::Usage,
         }
     }
 
@@ -149,8 +160,9 @@ impl Diagnose for OpsError {
             Self::ForeignListener { port, .. } => Some(format!("ss -ltnp 'sport = :{port}'")),
             Self::Prepare { log, .. } => Some(format!("cat {log}")),
             Self::NoOutput { .. } => Some("correct `outputs` in harness.toml".to_owned()),
+            Self::NoPsql => Some("apt-get install postgresql-client".to_owned()),
             Self::NoInfra => Some("agent-harness setup-infra".to_owned()),
-            Self::UrlSilent { .. } | Self::AfterClone { .. } | Self::File { .. } => None,
+            Self::NoLog { .. } | Self::UrlSilent { .. } | Self::AfterClone { .. } | Self::File { .. } => None,
             Self::LeftOver { id, .. } => Some(format!("agent-harness teardown {id}")),
             Self::Requirement { install, .. } => Some(install.clone()),
             Self::Provider(_) => Some("set provider = \"embedded\" in [infra]".to_owned()),

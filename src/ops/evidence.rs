@@ -3,8 +3,9 @@
 use super::OpsError;
 use crate::{
     config::paths::Paths,
+    error::Error,
     model::{id::AgentId, stack::StackName, status::ProcessStatus},
-    process::log_read,
+    process::logs,
 };
 
 /// Lines of a log that an error shows.
@@ -30,7 +31,9 @@ fn reason(process: &ProcessStatus) -> String {
 fn last_lines(paths: &Paths, stack: StackName, process: &str) -> (camino::Utf8PathBuf, Vec<String>) {
     let directory = paths.stack(stack);
     // An unreadable log is part of the evidence and must not hide the error that it belongs to.
-    let lines = log_read::last_lines(&directory, process, LINES)
-        .unwrap_or_else(|error| vec![format!("(its log cannot be read: {error})")]);
+    let lines = match logs::last(&directory, &[process.to_owned()], LINES) {
+        Ok(lines) => lines.iter().map(|line| String::from_utf8_lossy(&line.text).into_owned()).collect(),
+        Err(error) => vec![format!("(its log cannot be read: {})", Error::from(error).chain())],
+    };
     (directory.log(process), lines)
 }

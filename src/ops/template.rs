@@ -2,10 +2,19 @@
 
 use indexmap::IndexMap;
 
-use super::{OpsError, context, project::Project, setup::Infra};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{
+    OpsError, context, prepare,
+    project::Project,
+    setup::{self, Infra},
+};
 use crate::{
-    config::text,
+    config::{paths::Paths, text},
     error::Result,
+    infra::postgres::Session,
     model::{
         layer::Recipe,
         manifest::{Manifest, Service, TemplateStep},
@@ -16,7 +25,7 @@ use crate::{
         bucket, mailbox,
         template::{self, Ensured, StepCommand, builder_login, list_inputs},
     },
-    store::record::AgentSecrets,
+    store::{record::AgentSecrets, registry::Registry},
 };
 
 /// Name of the finished template: the manifest's, else `<name>_template`.
@@ -87,4 +96,57 @@ fn recipe(manifest: &Manifest, step: &TemplateStep, workdir: &camino::Utf8Path) 
         forward: step.forward,
         inputs: list_inputs(workdir, &step.inputs)?,
     })
+}
+
+/// One layer of a template.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct LayerRow {
+    /// Name of the finished template.
+    pub template: String,
+    /// The last step that is in it.
+    pub step: String,
+    /// Its database.
+    pub database: String,
+    /// Size on disk.
+    pub bytes: u64,
+    /// When it was whole.
+    #[schemars(with = "String")]
+    pub built: Timestamp,
+    /// How long its step took, in milliseconds.
+    pub took_ms: u64,
+    /// Fingerprint of all that went into it.
+    pub fingerprint: String,
+}
+
+/// All layers of all templates; none when no infra was set up.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub async fn list(paths: &Paths, progress: &Progress) -> Result<Vec<LayerRow>> {
+    let registry = Registry::read(&paths.registry())?;
+    let Some(claim) = registry.infra() else { return Ok(Vec::new()) };
+    let server = setup::running_server(paths, claim, progress).await?;
+    let admin = Session::maintenance(&server).await?;
+    let rows = template::list(&admin).await?.into_iter().map(|built| LayerRow {
+        template: built.record.template,
+        step: built.record.name,
+        database: built.database,
+        bytes: built.bytes,
+        built: built.record.built,
+        took_ms: built.record.duration_ms,
+        fingerprint: built.record.fingerprint,
+    });
+    let rows = rows.collect();
+    admin.close().await?;
+    Ok(rows)
+}
+
+/// Builds all layers of the project's template anew. Returns how many.
+///
+/// # Errors
+/// When a step fails.
+pub async fn rebuild(project: &Project, progress: &Progress) -> Result<usize> {
+    let infra = setup::infra(project, progress).await?;
+    prepare::prepare(project, &project.settings.workdir, progress).await?;
+    Ok(ensure(project, &infra, true, progress).await?.map_or(0, |ensured| ensured.built))
 }

@@ -35,6 +35,15 @@ impl Printer {
         self.answer(text);
     }
 
+    /// One of many answers, as JSON on a line of its own.
+    ///
+    /// # Panics
+    /// As [`Self::json`].
+    pub fn json_line(&self, value: &impl Serialize) {
+        let text = serde_json::to_string(value).expect("our answers serialise");
+        self.answer(text);
+    }
+
     /// A line of the telling, on stderr.
     pub fn tell(&self, text: impl std::fmt::Display) {
         ignore_closed_pipe(writeln!(anstream::stderr().lock(), "{text}"));

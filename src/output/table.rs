@@ -16,6 +16,14 @@ pub fn render<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [S
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
+/// One row of a query as `name | value` lines, the way psql's expanded display has them.
+#[must_use]
+pub fn record(row: &serde_json::Map<String, serde_json::Value>) -> String {
+    let width = row.keys().map(|name| name.chars().count()).max().unwrap_or(0);
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    row.iter().map(|(name, value)| format!("{name:<width$} | {}", text(value))).collect::<Vec<_>>().join("\n")
+}
+
 /// `12 s`, `3 min`, `2 h`, `5 d`: an age at a glance.
 #[must_use]
 pub fn age(since: jiff::Timestamp, now: jiff::Timestamp) -> String {

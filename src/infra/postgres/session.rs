@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio_postgres::{Client, NoTls, Row, types::ToSql};
+use tokio_postgres::{Client, NoTls, Row, SimpleQueryMessage, SimpleQueryRow, types::ToSql};
 
 use super::{Login, PostgresError, Server, login::MAINTENANCE_DATABASE};
 
@@ -127,6 +127,23 @@ impl Session {
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Option<Row>, PostgresError> {
         self.within(STATEMENT, what, self.client.query_opt(sql, parameters)).await
+    }
+
+    /// The rows of any statements, every value as the server shows it, NULL as `None`; columns by name, in order.
+    ///
+    /// # Errors
+    /// When a statement fails. There is no limit of time: the statements are the user's.
+    pub async fn texts(&self, what: &str, sql: &str) -> Result<Vec<Vec<(String, Option<String>)>>, PostgresError> {
+        let messages = self.client.simple_query(sql).await.map_err(|source| self.failed(what, source))?;
+        let rows = messages.into_iter().filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        });
+        let texts = |row: SimpleQueryRow| {
+            let columns = row.columns().iter().enumerate();
+            columns.map(|(at, column)| (column.name().to_owned(), row.get(at).map(str::to_owned))).collect()
+        };
+        Ok(rows.map(texts).collect())
     }
 
     /// A value that a row gives at `column`.
