@@ -34,8 +34,9 @@ pub struct WithId<A: clap::Args> {
     pub args: A,
 }
 
-/// What can be asked of one agent.
+/// What can be asked of one agent. The variants' help is that of their `Args`.
 #[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "a doc here would replace the help of the command's own Args")]
 pub enum AgentCommand {
     Status(status::Args),
     Logs(logs::Args),

@@ -45,7 +45,11 @@ impl Args {
             InfraCommand::Logs(args) => args.run_stack(StackName::Infra, context),
             InfraCommand::Stop => {
                 let stopped = context.block_on(setup::stop(context.paths()?))?;
-                context.printer.tell(if stopped { "The infra is stopped; its data stays." } else { "The infra did not run." });
+                context.printer.tell(if stopped {
+                    "The infra is stopped; its data stays."
+                } else {
+                    "The infra did not run."
+                });
                 Ok(ExitCode::Ok)
             }
             InfraCommand::Start(args) => args.run(context),

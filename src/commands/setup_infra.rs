@@ -27,7 +27,11 @@ impl Args {
                 context.printer.answer(format_args!("{name:<10} {address}"));
             }
             if let Some(template) = &report.template {
-                let how = if report.layers_built == 0 { "up to date".to_owned() } else { format!("{} layers built", report.layers_built) };
+                let how = if report.layers_built == 0 {
+                    "up to date".to_owned()
+                } else {
+                    format!("{} layers built", report.layers_built)
+                };
                 context.printer.answer(format_args!("{:<10} {template} ({how})", "template"));
             }
         }

@@ -36,7 +36,9 @@ impl Args {
                 usage.threads.to_string(),
             ]
         });
-        context.printer.answer(table::render(["process", "pids", "cpu", "cpu time", "memory", "files", "threads"], rows));
+        context
+            .printer
+            .answer(table::render(["process", "pids", "cpu", "cpu time", "memory", "files", "threads"], rows));
         Ok(ExitCode::Ok)
     }
 }

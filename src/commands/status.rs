@@ -33,7 +33,11 @@ impl Args {
         if self.json {
             context.printer.json(&report);
         } else {
-            context.printer.answer(format_args!("agent {id}: {}  {}", report.state, report.url.as_deref().unwrap_or("")));
+            context.printer.answer(format_args!(
+                "agent {id}: {}  {}",
+                report.state,
+                report.url.as_deref().unwrap_or("")
+            ));
             context.printer.answer(process_table(&report.processes));
         }
         Ok(if report.state == Overall::Running { ExitCode::Ok } else { ExitCode::Unwell })

@@ -37,7 +37,8 @@ impl Args {
             return Ok(ExitCode::Ok);
         }
         for report in &reports {
-            let text = if report.removed.is_empty() { "there was nothing".to_owned() } else { report.removed.join(", ") };
+            let text =
+                if report.removed.is_empty() { "there was nothing".to_owned() } else { report.removed.join(", ") };
             context.printer.tell(format_args!("Agent {} is gone: {text}", report.id));
         }
         Ok(ExitCode::Ok)

@@ -48,7 +48,9 @@ impl Args {
                             layer.fingerprint.chars().take(12).collect(),
                         ]
                     });
-                    context.printer.answer(table::render(["template", "step", "database", "size", "age", "fingerprint"], rows));
+                    context
+                        .printer
+                        .answer(table::render(["template", "step", "database", "size", "age", "fingerprint"], rows));
                 }
             }
             TemplateCommand::Rebuild => {

@@ -20,10 +20,10 @@ impl Args {
         let agent = ops::agent::Agent::open(context.paths()?, id)?;
         let urls = agent.urls();
         if self.json {
-            context.printer.json(&urls);
+            context.printer.json(urls);
         } else {
             let width = urls.keys().map(String::len).max().unwrap_or(0);
-            for (name, url) in &urls {
+            for (name, url) in urls {
                 context.printer.answer(format_args!("{name:<width$}  {url}"));
             }
         }

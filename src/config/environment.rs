@@ -42,12 +42,6 @@ impl Environment {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str())).filter(move |(name, _)| wanted(name))
     }
 
-    /// All of it, for programs that act for the user (package managers) and are given a part of it.
-    #[must_use]
-    pub const fn all(&self) -> &IndexMap<String, String> {
-        &self.0
-    }
-
     /// What every process of an agent may have of it, recorded at launch and used again ever after. Empty elements of
     /// `PATH` are removed: they mean the current folder, which is another one for every process.
     #[must_use]

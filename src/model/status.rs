@@ -1,5 +1,7 @@
 //! What a supervisor says of its stack. The shape of `status --json` and of the wire protocol's answer.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -61,6 +63,21 @@ pub enum ProcessState {
     Stopped,
     /// Ended too often: given up until somebody asks for a restart.
     Failed,
+}
+
+impl fmt::Display for ProcessState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Waiting => "waiting",
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Unready => "unready",
+            Self::BackOff => "back-off",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+        })
+    }
 }
 
 /// How a process ended.

@@ -4,12 +4,7 @@ use camino::Utf8PathBuf;
 use indexmap::IndexMap;
 
 use super::OpsError;
-use crate::{
-    config::paths::Paths,
-    error::Result,
-    model::id::AgentId,
-    store::record::AgentRecord,
-};
+use crate::{config::paths::Paths, error::Result, model::id::AgentId, store::record::AgentRecord};
 
 /// A launched agent.
 #[derive(Clone, Debug)]
@@ -45,6 +40,8 @@ impl Agent {
     /// Where commands run: the current directory when it is inside the workdir, else the workdir.
     #[must_use]
     pub fn directory_for_commands(&self, current: Option<Utf8PathBuf>) -> Utf8PathBuf {
-        current.filter(|current| current.starts_with(&self.record.workdir)).unwrap_or_else(|| self.record.workdir.clone())
+        current
+            .filter(|current| current.starts_with(&self.record.workdir))
+            .unwrap_or_else(|| self.record.workdir.clone())
     }
 }

@@ -17,7 +17,7 @@ use crate::{
         stack::{ReadyCheck, StackName},
     },
     process::probe,
-    resource::{bucket, mailbox},
+    resource::bucket::{BucketState, Buckets},
     store::registry::{InfraClaim, Registry},
     supervisor::builtin::Builtin,
 };
@@ -74,7 +74,8 @@ pub async fn of(paths: &Paths, id: AgentId) -> Result<Health> {
             ReadyCheck::Http { url } => Some((process.name.clone(), url.clone())),
             ReadyCheck::Tcp { .. } | ReadyCheck::Log { .. } | ReadyCheck::Command { .. } => None,
         });
-        checks.extend(join_all(asked.map(|(name, url)| async move { check(&name, http(&url)).await })).await);
+        let ask = |(name, url): (String, String)| async move { check(&name, http(&url)).await };
+        checks.extend(join_all(asked.map(ask)).await);
     }
     if let Some(infra) = registry.infra() {
         checks.extend(join_all(infra.services.iter().map(|service| ask(paths, infra, &agent, *service))).await);
@@ -110,14 +111,33 @@ async fn ask(paths: &Paths, infra: &InfraClaim, agent: &Agent, service: Service)
             })
             .await
         }
-        Service::S3 => check(name, async move { bucket::check(paths, infra.ports.s3, &id.name()).await.map_err(chain) }).await,
-        Service::Mail => {
-            check(name, async move { mailbox::check(paths, infra.ports.mail, &id.name()).await.map_err(chain) }).await
-        }
+        Service::S3 => check(name, async move { bucket(paths, infra.ports.s3, id).await }).await,
+        Service::Mail => check(name, async move { mail(infra.ports.mail, agent).await }).await,
         Service::Browser => {
             let url = format!("http://{}/json/version", setup::address(infra.ports.browser));
             check(name, async move { http(&url).await }).await
         }
+    }
+}
+
+/// A signed request for the agent's own bucket.
+async fn bucket(paths: &Paths, port: u16, id: AgentId) -> std::result::Result<String, String> {
+    match (Buckets { paths, port }).inspect(&id.into()).await.map_err(chain)? {
+        BucketState::Ready => Ok(format!("bucket {} answers with its key", id.name())),
+        BucketState::Partial => Err(format!("bucket {} is not whole", id.name())),
+        BucketState::Absent => Err(format!("there is no bucket {}", id.name())),
+    }
+}
+
+/// The agent's own mailbox, asked with its login.
+async fn mail(port: u16, agent: &Agent) -> std::result::Result<String, String> {
+    let (name, secrets) = (agent.record.id.name(), &agent.record.secrets);
+    let url = format!("http://{}/api/v1/messages?limit=1", setup::address(port));
+    let request = reqwest::Client::new().get(&url).timeout(probe::LIMIT).basic_auth(&name, Some(secrets.mail.expose()));
+    let answer = request.send().await.map_err(|error| format!("{url}: {error}"))?;
+    match answer.status() {
+        status if status.is_success() => Ok(format!("mailbox {name} answers with its login")),
+        status => Err(format!("{url} answers {status}")),
     }
 }
 

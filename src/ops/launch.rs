@@ -11,8 +11,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    OpsError, context, evidence, prepare, project::Project, proof, require, run::Work, setup,
-    setup::Infra, status, template,
+    OpsError, context, evidence, prepare, project::Project, proof, require, run::Work, setup, setup::Infra, status,
+    template,
 };
 use crate::{
     config::text::{self, AfterCloneAct, Context},
@@ -27,7 +27,8 @@ use crate::{
     output::progress::Progress,
     process::cmd::Cmd,
     resource::{
-        bucket, database, env_file, mailbox,
+        bucket::Buckets,
+        database, env_file, mailbox,
         ports::{self as port_check, Needed},
         template::Ensured,
     },
@@ -155,7 +156,8 @@ async fn running(project: &Project, record: AgentRecord) -> Result<Option<Report
         moved_on.push(format!("the manifest changed for {}: agent-harness launch {id} --refresh-env", process.name));
     }
     for process in is.processes.iter().filter(|is| !wanted.processes.iter().any(|process| process.name == is.name)) {
-        moved_on.push(format!("the manifest has no {} any more: agent-harness launch {id} --refresh-env", process.name));
+        moved_on
+            .push(format!("the manifest has no {} any more: agent-harness launch {id} --refresh-env", process.name));
     }
     Ok(Some(Report { id, outcome: Outcome::Unchanged { moved_on }, urls: record.urls }))
 }
@@ -303,8 +305,9 @@ impl Launch<'_> {
     async fn bucket(&self) -> Result<()> {
         let settings = &self.project.settings;
         let (port, days) = (settings.infra_ports.s3, settings.manifest.infra.s3_expire_days);
-        let credentials = bucket::ensure(&self.project.paths, port, &self.id.name(), days).await?;
-        self.record.borrow_mut().secrets.s3 = credentials.secret_key;
+        let buckets = Buckets { paths: &self.project.paths, port };
+        let credentials = buckets.ensure(&self.id.into(), days).await?;
+        self.record.borrow_mut().secrets.s3 = credentials.secret;
         Ok(())
     }
 

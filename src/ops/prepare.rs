@@ -145,8 +145,11 @@ impl Place {
 
     fn write(&self, done: &Done) -> Result<()> {
         let path = self.directory.join("prepared.json");
-        let bytes = serde_json::to_vec_pretty(done)
-            .map_err(|error| OpsError::File { act: "write", path: path.clone(), source: error.into() })?;
+        let bytes = serde_json::to_vec_pretty(done).map_err(|error| OpsError::File {
+            act: "write",
+            path: path.clone(),
+            source: error.into(),
+        })?;
         Ok(atomic::write(&path, &bytes, Access::Private)?)
     }
 }

@@ -19,7 +19,7 @@ pub struct Project {
     /// What processes may have of this shell's environment.
     pub base_env: IndexMap<String, String>,
     /// All of this shell's environment, for package managers.
-    pub environment: IndexMap<String, String>,
+    pub environment: Environment,
 }
 
 impl Project {
@@ -31,7 +31,7 @@ impl Project {
         let registry = Registry::read(&paths.registry())?;
         let settings = settings::resolve(directory, environment, |workdir| registry.owner_of(workdir))?;
         settings::make_directories(paths)?;
-        Ok(Self { settings, paths: paths.clone(), base_env: environment.base(), environment: environment.all().clone() })
+        Ok(Self { settings, paths: paths.clone(), base_env: environment.base(), environment: environment.clone() })
     }
 
     /// The project of the current directory.

@@ -19,11 +19,14 @@ use crate::{
 ///
 /// # Errors
 /// When one does not, naming its owner.
-pub fn ports_belong(ports: &IndexMap<String, u16>, members: &[Members]) -> Result<()> {
+pub(super) fn ports_belong(ports: &IndexMap<String, u16>, members: &[Members]) -> Result<()> {
     let pids: BTreeSet<u32> = members.iter().flat_map(|process| process.pids.iter().copied()).collect();
     let numbers: Vec<u16> = ports.values().copied().collect();
-    let listeners = sockets::listeners_of(&numbers)
-        .map_err(|source| OpsError::File { act: "read", path: "/proc/net/tcp".into(), source })?;
+    let listeners = sockets::listeners_of(&numbers).map_err(|source| OpsError::File {
+        act: "read",
+        path: "/proc/net/tcp".into(),
+        source,
+    })?;
     for (name, port) in ports {
         let found = listeners.get(port).map_or(&[][..], Vec::as_slice);
         if !sockets::all_belong_to(found, &pids) {
@@ -39,7 +42,7 @@ pub fn ports_belong(ports: &IndexMap<String, u16>, members: &[Members]) -> Resul
 ///
 /// # Errors
 /// When one does not.
-pub async fn urls_answer(urls: &IndexMap<String, String>) -> Result<()> {
+pub(super) async fn urls_answer(urls: &IndexMap<String, String>) -> Result<()> {
     try_join_all(urls.values().map(|url| async move {
         let reason = match probe::get(url, probe::LIMIT).await {
             Ok(answer) if answer.status < 500 => return Ok(()),

@@ -48,9 +48,11 @@ pub async fn of(paths: &Paths, id: AgentId) -> Result<Stats> {
     let members = client.members().await?;
     let all: BTreeSet<u32> = members.iter().flat_map(|process| process.pids.iter().copied()).collect();
     let measure = |name: String, pids: BTreeSet<u32>| async move {
-        let usage = usage::over(&pids, INTERVAL)
-            .await
-            .map_err(|source| OpsError::File { act: "read", path: "/proc".into(), source })?;
+        let usage = usage::over(&pids, INTERVAL).await.map_err(|source| OpsError::File {
+            act: "read",
+            path: "/proc".into(),
+            source,
+        })?;
         Ok::<Row, OpsError>(Row { name, usage })
     };
     let total = measure("total".to_owned(), all);

@@ -14,7 +14,7 @@ use crate::{
         stack::StackName,
         status::{ProcessState, ProcessStatus, StackStatus},
     },
-    store::registry,
+    store::registry::Registry,
     supervisor::builtin::Builtin,
 };
 
@@ -105,8 +105,8 @@ pub async fn agent(paths: &Paths, id: AgentId) -> Result<AgentStatus> {
 /// # Errors
 /// When the registry cannot be read, or as [`agent`].
 pub async fn all(paths: &Paths) -> Result<Vec<AgentStatus>> {
-    let ids = registry::ids(paths)?;
-    join_all(ids.into_iter().map(|id| agent(paths, id))).await.into_iter().collect()
+    let registry = Registry::read(&paths.registry())?;
+    join_all(registry.agents().keys().map(|id| agent(paths, *id))).await.into_iter().collect()
 }
 
 /// What the supervisor of `name` says; `None` when the stack is not meant to run.

@@ -15,7 +15,7 @@ use crate::{
     infra::postgres::Session,
     model::{id::AgentId, manifest::Service, stack::StackName},
     output::progress::Progress,
-    resource::{bucket, database, env_file, mailbox},
+    resource::{bucket::Buckets, database, env_file, mailbox},
     store::{
         journal::Journal,
         lock::{Lock, PATIENCE},
@@ -65,7 +65,11 @@ async fn remove(
     infra: Option<InfraClaim>,
     progress: &Progress,
 ) -> Result<Report> {
-    fs_err::create_dir_all(paths.locks()).map_err(|source| OpsError::File { act: "make", path: paths.locks(), source })?;
+    fs_err::create_dir_all(paths.locks()).map_err(|source| OpsError::File {
+        act: "make",
+        path: paths.locks(),
+        source,
+    })?;
     let lock = Lock::acquire(&paths.locks(), &id.name(), &format!("teardown {id}"), PATIENCE).await?;
     let undo = Undo { paths, id, claim, infra, progress, removed: RefCell::new(Vec::new()) };
     let mut journal = Journal::open(&paths.journal(id))?;
@@ -135,25 +139,32 @@ impl Undo<'_> {
     }
 
     async fn bucket(&self) -> Result<()> {
-        if bucket::remove(self.paths, &self.id.name()).await? {
+        let Some(infra) = &self.infra else { return Ok(()) };
+        let buckets = Buckets { paths: self.paths, port: infra.ports.s3 };
+        let was_there = buckets.credentials(&self.id.into()).is_some();
+        buckets.remove(&self.id.into()).await?;
+        if was_there {
             self.gone(format!("bucket and key {}", self.id.name()));
         }
         Ok(())
     }
 
     async fn mailbox(&self) -> Result<()> {
-        if mailbox::remove(self.paths, &self.id.name()).await? {
+        let was_there = mailbox::inspect(self.paths, &self.id.name()).await?.is_some();
+        mailbox::remove(self.paths, &self.id.name()).await?;
+        if was_there {
             self.gone(format!("mailbox {}", self.id.name()));
         }
         Ok(())
     }
 
     async fn env_file(&self) -> Result<()> {
-        let workdir = self.claim.as_ref().map(|claim| claim.workdir.as_path());
-        if let Some(workdir) = workdir
-            && env_file::remove(workdir, self.id)?
-        {
-            self.gone(format!("{}", workdir.join(self.id.env_file())));
+        let Some(claim) = &self.claim else { return Ok(()) };
+        let path = env_file::path(&claim.workdir, self.id);
+        let was_there = path.exists();
+        env_file::remove(&claim.workdir, self.id)?;
+        if was_there {
+            self.gone(path);
         }
         Ok(())
     }
@@ -166,10 +177,11 @@ impl Undo<'_> {
             Ok(())
         };
         Registry::change(&self.paths.registry(), &self.paths.locks(), "teardown", release).await?;
-        let left: Vec<Utf8PathBuf> = [self.paths.agent(self.id), self.paths.stack(StackName::Agent(self.id)).path().to_owned()]
-            .into_iter()
-            .filter(|path| path.exists())
-            .collect();
+        let left: Vec<Utf8PathBuf> =
+            [self.paths.agent(self.id), self.paths.stack(StackName::Agent(self.id)).path().to_owned()]
+                .into_iter()
+                .filter(|path| path.exists())
+                .collect();
         if left.is_empty() {
             return Ok(());
         }

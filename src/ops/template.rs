@@ -22,11 +22,15 @@ use crate::{
     },
     output::progress::Progress,
     resource::{
-        bucket, mailbox,
+        bucket::{BucketName, Buckets},
+        mailbox,
         template::{self, Ensured, StepCommand, builder_login, list_inputs},
     },
     store::{record::AgentSecrets, registry::Registry},
 };
+
+/// Days after which what a template's steps wrote into their bucket is gone.
+const SCRATCH_DAYS: u32 = 1;
 
 /// Name of the finished template: the manifest's, else `<name>_template`.
 #[must_use]
@@ -76,7 +80,8 @@ async fn secrets(project: &Project, postgres: Secret) -> Result<AgentSecrets> {
     let mut secrets = AgentSecrets::none();
     secrets.postgres = postgres;
     if settings.services.contains(&Service::S3) {
-        secrets.s3 = bucket::ensure(&project.paths, settings.infra_ports.s3, context::TEMPLATE, 1).await?.secret_key;
+        let buckets = Buckets { paths: &project.paths, port: settings.infra_ports.s3 };
+        secrets.s3 = buckets.ensure(&BucketName::new(context::TEMPLATE)?, SCRATCH_DAYS).await?.secret;
     }
     if settings.services.contains(&Service::Mail) {
         secrets.mail = mailbox::ensure(&project.paths, context::TEMPLATE).await?.password;

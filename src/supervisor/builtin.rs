@@ -50,6 +50,16 @@ impl Builtin {
         Self::with_program(paths, spawn::own_program())
     }
 
+    /// What `stack` is to run, as it was last told.
+    ///
+    /// # Errors
+    /// When the file cannot be read or understood.
+    pub fn specification(&self, stack: StackName) -> Result<StackSpec, SupervisorError> {
+        let path = self.paths.stack(stack).spec();
+        let read = std::fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?));
+        read.map_err(|source| SupervisorError::Directory { stack, path, source })
+    }
+
     /// Supervisors that execute `program`, which is an `agent-harness`.
     #[must_use]
     pub fn with_program(paths: &Paths, program: Utf8PathBuf) -> Self {

@@ -77,7 +77,8 @@ fn serve(
 ) -> ProcessSpec {
     let name = service.name();
     let root = paths.infra(name);
-    let mut argv = vec![program.to_string(), "serve".to_owned(), name.to_owned(), "--root".to_owned(), root.to_string()];
+    let mut argv =
+        vec![program.to_string(), "serve".to_owned(), name.to_owned(), "--root".to_owned(), root.to_string()];
     argv.extend(args);
     ProcessSpec {
         name: name.to_owned(),

@@ -25,8 +25,7 @@ pub(super) async fn postgres(wanted: &Wanted<'_>, progress: &Progress) -> Result
         run_as: run_as(&mut |event| progress.tell(event)).await?,
     };
     let tell = |line: &str| progress.tell(line);
-    let env = wanted.whole_environment();
-    Ok(Some(Machine { paths: wanted.paths, env: &env, tell: &tell }.postgres(&asked).await?))
+    Ok(Some(Machine { paths: wanted.paths, env: wanted.environment, tell: &tell }.postgres(&asked).await?))
 }
 
 /// The browser to start, if the infra has one.
@@ -35,8 +34,11 @@ pub(super) async fn browser(wanted: &Wanted<'_>, progress: &Progress) -> Result<
         return Ok(None);
     }
     let tell = |line: &str| progress.tell(line);
-    let env = wanted.whole_environment();
-    Ok(Some(Machine { paths: wanted.paths, env: &env, tell: &tell }.browser(&BrowserWanted::default()).await?))
+    Ok(Some(
+        Machine { paths: wanted.paths, env: wanted.environment, tell: &tell }
+            .browser(&BrowserWanted::default())
+            .await?,
+    ))
 }
 
 /// The highest major version that there is a cluster of.

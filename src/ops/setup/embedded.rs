@@ -1,13 +1,12 @@
 //! Starts the embedded services as the stack `infra` and waits until each is ready and on its port.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use camino::Utf8PathBuf;
 use indexmap::IndexMap;
 
 use super::{Infra, InfraRecord, Postgres, binaries, secrets::InfraSecrets};
 use crate::{
-    config::paths::Paths,
+    config::{environment::Environment, paths::Paths},
     error::Result,
     infra::{
         embedded::{
@@ -22,8 +21,9 @@ use crate::{
         stack::{ProcessSpec, StackName, StackSpec},
         status::ProcessState,
     },
-    ops::evidence,
+    ops::{evidence, setup_infra::service_of},
     output::progress::Progress,
+    process::spawn,
     resource::{
         mailbox,
         ports::{self, Needed},
@@ -40,14 +40,8 @@ pub(super) struct Wanted<'a> {
     /// The environment that the services get.
     pub(super) base_env: &'a IndexMap<String, String>,
     /// The caller's whole environment, for package managers.
-    pub(super) environment: &'a IndexMap<String, String>,
+    pub(super) environment: &'a Environment,
     pub(super) durability: Durability,
-}
-
-impl Wanted<'_> {
-    pub(super) fn whole_environment(&self) -> BTreeMap<String, String> {
-        self.environment.clone().into_iter().collect()
-    }
 }
 
 /// Starts what does not run. What runs already stays as it is, with the environment that it was started with.
@@ -85,8 +79,7 @@ pub(super) async fn start(wanted: &Wanted<'_>, progress: &Progress) -> Result<In
     let mut infra = Infra { postgres: None };
     if let (Some(cluster), Some(binaries)) = (cluster, postgres_binaries) {
         let costs = postgres::clone_costs(&cluster).await?;
-        infra.postgres =
-            Some(Postgres { server: cluster.server(), costs: costs.clone(), psql: binaries.psql.clone() });
+        infra.postgres = Some(Postgres { server: cluster.server(), costs: costs.clone(), psql: binaries.psql.clone() });
         record.costs = costs;
         record.postgres = Some(binaries);
     }
@@ -109,15 +102,9 @@ async fn cluster(wanted: &Wanted<'_>, binaries: &PostgresBinaries, progress: &Pr
 
 /// Checks that nobody else has our ports, on any address of this machine.
 fn check_ports(wanted: &Wanted<'_>, own: &BTreeSet<u32>) -> Result<()> {
-    let belongs = |name: &str| match name {
-        "postgres" => Service::Postgres,
-        "s3" | "s3_console" => Service::S3,
-        "browser" => Service::Browser,
-        _ => Service::Mail,
-    };
     let needed: Vec<Needed> = infra_list(&wanted.claim.ports)
         .into_iter()
-        .filter(|(name, _)| wanted.claim.services.contains(&belongs(name)))
+        .filter(|(name, _)| wanted.claim.services.contains(&service_of(name)))
         .map(|(name, port)| Needed { what: format!("the infra's `{name}`"), port })
         .collect();
     Ok(ports::check_free(&needed, own)?)
@@ -130,7 +117,7 @@ fn processes(
     browser: Option<&BrowserBinary>,
 ) -> Vec<ProcessSpec> {
     let (paths, ports) = (wanted.paths, &wanted.claim.ports);
-    let program = own_program();
+    let program = spawn::own_program();
     let make = |service: Service| -> Option<ProcessSpec> {
         let known = existing.iter().find(|process| process.name == service.name());
         let env = known.map_or(wanted.base_env, |process| &process.env);

@@ -13,7 +13,7 @@ pub use stop::{remove, stop};
 
 use super::{context::HOST, project::Project, status};
 use crate::{
-    config::paths::Paths,
+    config::{environment::Environment, paths::Paths},
     error::Result,
     infra::postgres::{Server, clone_cost::CloneCosts},
     model::{
@@ -106,7 +106,7 @@ pub async fn running_server(paths: &Paths, claim: &InfraClaim, progress: &Progre
         paths,
         claim,
         base_env: &record.base_env,
-        environment: &record.base_env,
+        environment: &Environment::new(record.base_env.clone()),
         durability: record.durability,
     };
     let infra = embedded::start(&wanted, progress).await?;

@@ -75,8 +75,11 @@ impl InfraRecord {
     /// Replaces the file.
     pub(super) fn write(&self, paths: &Paths) -> Result<()> {
         let path = paths.infra("infra.json");
-        let bytes = serde_json::to_vec_pretty(self)
-            .map_err(|error| OpsError::File { act: "write", path: path.clone(), source: error.into() })?;
+        let bytes = serde_json::to_vec_pretty(self).map_err(|error| OpsError::File {
+            act: "write",
+            path: path.clone(),
+            source: error.into(),
+        })?;
         Ok(atomic::write(&path, &bytes, Access::Private)?)
     }
 

@@ -30,8 +30,11 @@ impl InfraSecrets {
                 .map_err(|error| OpsError::File { act: "read", path, source: error.into() }.into()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let secrets = Self { postgres: random::secret()? };
-                let bytes = serde_json::to_vec_pretty(&secrets)
-                    .map_err(|error| OpsError::File { act: "write", path: path.clone(), source: error.into() })?;
+                let bytes = serde_json::to_vec_pretty(&secrets).map_err(|error| OpsError::File {
+                    act: "write",
+                    path: path.clone(),
+                    source: error.into(),
+                })?;
                 atomic::write(&path, &bytes, Access::Private)?;
                 Ok(secrets)
             }

@@ -2,10 +2,7 @@
 
 use super::super::OpsError;
 use crate::{
-    config::paths::Paths,
-    error::Result,
-    model::stack::StackName,
-    store::registry::Registry,
+    config::paths::Paths, error::Result, model::stack::StackName, store::registry::Registry,
     supervisor::builtin::Builtin,
 };
 

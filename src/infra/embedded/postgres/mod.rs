@@ -21,3 +21,4 @@ mod user;
 pub use cluster::{Cluster, Event, Request, ensure};
 pub use error::ClusterError;
 pub use probe::{clone_costs, known_clone_costs};
+pub use user::run_as;
