@@ -7,6 +7,7 @@ mod cli_agent;
 mod crash;
 mod demo;
 mod docs;
+mod env_file;
 mod guards;
 mod infra;
 mod isolation;

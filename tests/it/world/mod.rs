@@ -4,6 +4,7 @@
 
 pub mod lease;
 pub mod stack;
+pub mod tools;
 
 use std::{ffi::OsStr, os::unix::fs::PermissionsExt as _, process::Command};
 
