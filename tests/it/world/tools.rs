@@ -8,7 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 ///
 /// # Panics
 /// When it was not obtained; the message has the command that does it.
-pub fn npm(fixture: &str) -> Utf8PathBuf {
+pub(crate) fn npm(fixture: &str) -> Utf8PathBuf {
     let lock = format!("{}/tests/it/fixtures/{fixture}/package-lock.json", env!("CARGO_MANIFEST_DIR"));
     let sum = Command::new("sha256sum").arg(&lock).output().expect("sha256sum");
     let key = String::from_utf8_lossy(&sum.stdout).chars().take(12).collect::<String>();
