@@ -7,6 +7,7 @@ pub mod follow;
 pub mod group;
 pub mod identity;
 pub mod inotify;
+pub mod logs;
 pub mod probe;
 pub mod reap;
 pub mod sockets;

@@ -73,7 +73,8 @@ impl Log {
 }
 
 /// The path of an older part; 1 is the newest.
-pub(super) fn part(log: &Utf8Path, number: u32) -> Utf8PathBuf {
+#[must_use]
+pub fn part(log: &Utf8Path, number: u32) -> Utf8PathBuf {
     Utf8PathBuf::from(format!("{log}.{number}"))
 }
 

@@ -26,6 +26,7 @@ mod set;
 use camino::Utf8PathBuf;
 
 pub use self::{
+    log::part,
     one::{Batch, LINE_LIMIT},
     record::{Position, read as read_position},
     set::Followers,

@@ -18,8 +18,8 @@ use crate::config::paths::StackDir;
 /// Bytes after which a line that does not end is taken over as a line of its own.
 pub const LINE_LIMIT: usize = 64 * 1024;
 
-/// Bytes of raw output that are read at once: at least a line.
-const BATCH: usize = LINE_LIMIT;
+/// Bytes of raw output that are read at once: the longest line with its line feed.
+const BATCH: usize = LINE_LIMIT + 1;
 
 /// Consumed bytes after which a hole is punched; more costs disk, less costs time.
 const PUNCH: u64 = 256 * 1024;
@@ -218,12 +218,12 @@ fn open_elsewhere(inode: u64) -> io::Result<bool> {
     Ok(false)
 }
 
-/// How many bytes of `raw` are whole lines: up to the last line feed, or all when there is none and nobody will
-/// complete the line, because its writer ended or it is too long.
+/// How many bytes of `raw` are whole lines: up to the last line feed, or when there is none up to the limit of a line, if
+/// the line is too long or nobody will complete it.
 fn whole_lines(raw: &[u8], ended: bool) -> usize {
     match raw.iter().rposition(|&byte| byte == b'\n') {
         Some(last) => last + 1,
-        None if ended || raw.len() >= LINE_LIMIT => raw.len(),
+        None if ended || raw.len() > LINE_LIMIT => raw.len().min(LINE_LIMIT),
         None => 0,
     }
 }
@@ -266,8 +266,9 @@ mod tests {
 
     #[test]
     fn a_line_that_is_too_long_is_split() {
-        assert_eq!(whole_lines(&vec![b'x'; LINE_LIMIT - 1], false), 0);
-        assert_eq!(whole_lines(&vec![b'x'; LINE_LIMIT], false), LINE_LIMIT);
+        assert_eq!(whole_lines(&vec![b'x'; LINE_LIMIT], false), 0);
+        assert_eq!(whole_lines(&vec![b'x'; LINE_LIMIT + 1], false), LINE_LIMIT);
+        assert_eq!(whole_lines(&[&vec![b'x'; LINE_LIMIT][..], b"\n"].concat(), false), LINE_LIMIT + 1);
     }
 
     #[test]
