@@ -5,6 +5,7 @@ mod world;
 mod browser;
 mod cli_agent;
 mod crash;
+mod database;
 mod demo;
 mod docs;
 mod env_file;

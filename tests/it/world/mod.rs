@@ -3,6 +3,7 @@
 //! Its path has a space and a non-ASCII letter on purpose. Dropping it ends what it started and removes it.
 
 pub mod lease;
+pub mod postgres;
 pub mod stack;
 pub mod tools;
 
