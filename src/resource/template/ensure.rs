@@ -195,7 +195,7 @@ async fn build_all(
         let mut on = None;
         let mut from = None;
         match &build.source {
-            Source::Nothing => site.from_nothing(request.extensions).await?,
+            Source::Nothing => site.start_from_nothing(request.extensions).await?,
             Source::Layer(fingerprint) => {
                 // The newest of that fingerprint: a rebuild has just made one beside an old one.
                 let source = built.iter().rev().find(|old| &old.record.fingerprint == fingerprint);

@@ -54,7 +54,7 @@ impl Site<'_> {
     }
 
     /// An empty database with the extensions, which the builder may fill.
-    pub(super) async fn from_nothing(&self, extensions: &[String]) -> Result<(), TemplateError> {
+    pub(super) async fn start_from_nothing(&self, extensions: &[String]) -> Result<(), TemplateError> {
         self.copy("template0").await?;
         let database = self.database();
         let session = Session::admin(self.server, &database).await?;

@@ -23,24 +23,24 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::World;
 
 /// A cluster in a world; dropping it ends the server.
-pub struct Postgres {
-    pub world: World,
-    pub cluster: Cluster,
-    pub events: Vec<Event>,
+pub(crate) struct Postgres {
+    pub(crate) world: World,
+    pub(crate) cluster: Cluster,
+    pub(crate) events: Vec<Event>,
     child: Option<Child>,
     log: Utf8PathBuf,
 }
 
 impl Postgres {
     /// Makes a cluster and starts it.
-    pub async fn start(durability: Durability) -> Self {
+    pub(crate) async fn start(durability: Durability) -> Self {
         let mut postgres = Self::stopped(durability).await;
         postgres.run().await;
         postgres
     }
 
     /// Makes a cluster and does not start it.
-    pub async fn stopped(durability: Durability) -> Self {
+    pub(crate) async fn stopped(durability: Durability) -> Self {
         let world = World::new();
         let mut events = Vec::new();
         let cluster = ensure(&world, durability, &mut events).await.expect("a cluster");
@@ -49,13 +49,13 @@ impl Postgres {
     }
 
     /// Readies the cluster again, as a second setup does.
-    pub async fn ensure(&mut self, durability: Durability) -> Result<(), ClusterError> {
+    pub(crate) async fn ensure(&mut self, durability: Durability) -> Result<(), ClusterError> {
         self.cluster = ensure(&self.world, durability, &mut self.events).await?;
         Ok(())
     }
 
     /// Starts the server and waits until it says that it is ready.
-    pub async fn run(&mut self) {
+    pub(crate) async fn run(&mut self) {
         let spec = self.cluster.process_spec();
         let log = fs_err::File::create(&self.log).expect("a log").into_parts().0;
         let mut command = Command::new(&spec.argv[0]);
@@ -78,12 +78,12 @@ impl Postgres {
     }
 
     /// What the server has logged since its start.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs_err::read_to_string(&self.log).expect("the log")
     }
 
     /// Ends the server with `signal` (INT is a fast, QUIT an immediate shutdown) and waits for it.
-    pub fn end(&mut self, signal: rustix::process::Signal) {
+    pub(crate) fn end(&mut self, signal: rustix::process::Signal) {
         let Some(mut child) = self.child.take() else { return };
         let pid = rustix::process::Pid::from_child(&child);
         rustix::process::kill_process(pid, signal).expect("postgres is a child of ours");
@@ -91,7 +91,7 @@ impl Postgres {
     }
 
     /// SIGKILL to the postmaster, and to every process of this server that outlived it, as a supervisor has to.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let data = self.cluster.data();
         self.end(rustix::process::Signal::KILL);
         for process in procfs::process::all_processes().expect("/proc") {
@@ -107,46 +107,46 @@ impl Postgres {
         }
     }
 
-    pub fn server(&self) -> Server {
+    pub(crate) fn server(&self) -> Server {
         self.cluster.server()
     }
 
-    pub async fn admin(&self) -> Session {
+    pub(crate) async fn admin(&self) -> Session {
         Session::maintenance(&self.server()).await.expect("the superuser's session")
     }
 
     /// Makes the role of agent `id` and gives its login.
-    pub async fn agent(&self, id: AgentId) -> Login {
+    pub(crate) async fn agent(&self, id: AgentId) -> Login {
         let login = self.agent_login(id);
         database::ensure_role(&self.admin().await, id, &login.password).await.expect("a role");
         login
     }
 
-    pub fn agent_login(&self, id: AgentId) -> Login {
+    pub(crate) fn agent_login(&self, id: AgentId) -> Login {
         self.server().login(&id.database(), &id.database(), &Secret::new(format!("secret of {id}")))
     }
 }
 
 /// A step of a test's template: SQL that psql runs from a file, which is the step's input.
-pub struct Step {
-    pub name: &'static str,
+pub(crate) struct Step {
+    pub(crate) name: &'static str,
     /// Name and content of every file.
-    pub files: Vec<(String, String)>,
-    pub forward: bool,
+    pub(crate) files: Vec<(String, String)>,
+    pub(crate) forward: bool,
 }
 
 /// A step of one file, `<name>.sql`.
-pub fn step(name: &'static str, sql: &str) -> Step {
+pub(crate) fn step(name: &'static str, sql: &str) -> Step {
     Step { name, files: vec![(format!("{name}.sql"), sql.to_owned())], forward: false }
 }
 
 impl Postgres {
     /// Ensures the template `shop_template` of these steps and extensions.
-    pub async fn template(&self, extensions: &[&str], steps: &[Step]) -> Result<Ensured, TemplateError> {
+    pub(crate) async fn template(&self, extensions: &[&str], steps: &[Step]) -> Result<Ensured, TemplateError> {
         self.template_with(extensions, steps, false, &mut |_| {}).await
     }
 
-    pub async fn template_with(
+    pub(crate) async fn template_with(
         &self,
         extensions: &[&str],
         steps: &[Step],
@@ -176,7 +176,7 @@ impl Postgres {
                 forward: step.forward,
                 inputs,
             });
-            commands.push(self.psql(&login, &folder, step));
+            commands.push(Self::psql(&login, &folder, step));
         }
         let request = template::Request {
             server: &server,
@@ -193,7 +193,7 @@ impl Postgres {
     }
 
     /// The command that runs the files of `step`; a forward one leaves out those that the table `done` names.
-    fn psql(&self, login: &Login, folder: &Utf8Path, step: &Step) -> StepCommand {
+    fn psql(login: &Login, folder: &Utf8Path, step: &Step) -> StepCommand {
         let script = if step.forward {
             "set -e; $PSQL -c 'CREATE TABLE IF NOT EXISTS done (name text)'
              for file in *.sql; do
@@ -221,7 +221,7 @@ impl Postgres {
     }
 
     /// Makes role and database of agent `id` from `shop_template`.
-    pub async fn launch(&self, id: AgentId) -> Login {
+    pub(crate) async fn launch(&self, id: AgentId) -> Login {
         let login = self.agent(id).await;
         let admin = self.admin().await;
         database::clone(&self.server(), &admin, id, TEMPLATE, &CloneCosts::default()).await.expect("a clone");
@@ -230,10 +230,10 @@ impl Postgres {
 }
 
 /// The template of every test.
-pub const TEMPLATE: &str = "shop_template";
+pub(crate) const TEMPLATE: &str = "shop_template";
 
 /// One value of one row.
-pub async fn value<T>(session: &Session, sql: &str) -> T
+pub(crate) async fn value<T>(session: &Session, sql: &str) -> T
 where
     T: for<'a> tokio_postgres::types::FromSql<'a>,
 {
@@ -248,7 +248,11 @@ impl Drop for Postgres {
 }
 
 /// The cluster of `world`.
-pub async fn ensure(world: &World, durability: Durability, events: &mut Vec<Event>) -> Result<Cluster, ClusterError> {
+pub(crate) async fn ensure(
+    world: &World,
+    durability: Durability,
+    events: &mut Vec<Event>,
+) -> Result<Cluster, ClusterError> {
     let paths = Paths { state: world.path("state"), cache: world.path("cache") };
     let request = embedded::Request {
         paths: &paths,
@@ -261,7 +265,7 @@ pub async fn ensure(world: &World, durability: Durability, events: &mut Vec<Even
 }
 
 /// The newest PostgreSQL that the system has.
-pub fn bin_dir() -> Utf8PathBuf {
+pub(crate) fn bin_dir() -> Utf8PathBuf {
     let root = camino::Utf8Path::new("/usr/lib/postgresql");
     let mut found: Vec<(u32, Utf8PathBuf)> = root
         .read_dir_utf8()
@@ -275,11 +279,11 @@ pub fn bin_dir() -> Utf8PathBuf {
     found.pop().expect("PostgreSQL is installed: apt-get install postgresql-15").1
 }
 
-pub fn id(number: u16) -> AgentId {
+pub(crate) fn id(number: u16) -> AgentId {
     AgentId::new(number).expect("an id")
 }
 
 /// Runs a test that is async.
-pub fn run<T>(test: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(test)
 }
