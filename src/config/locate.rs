@@ -71,3 +71,82 @@ fn pointed_to(file: &Utf8Path, prefix: &str) -> Result<Utf8PathBuf, ConfigError>
     let path = path.ok_or_else(|| fail(std::io::Error::other("it does not name a folder")))?;
     Ok(file.parent().unwrap_or(Utf8Path::new("/")).join(path))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Tree {
+        root: Utf8PathBuf,
+        _directory: tempfile::TempDir,
+    }
+
+    impl Tree {
+        fn new() -> Self {
+            let directory = tempfile::tempdir().expect("a directory");
+            let root = Utf8Path::from_path(directory.path()).expect("UTF-8").canonicalize_utf8().expect("a path");
+            Self { root, _directory: directory }
+        }
+
+        fn file(&self, path: &str, text: &str) {
+            let path = self.root.join(path);
+            fs_err::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            fs_err::File::create(&path)
+                .and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()))
+                .expect("a file");
+        }
+
+        fn find(&self, path: &str) -> Result<(String, String), String> {
+            let below = |path: &Utf8Path| path.strip_prefix(&self.root).expect("below").to_string();
+            match project(&self.root.join(path)) {
+                Ok(project) => {
+                    assert_eq!(project.common_dir, project.root.join(".git"));
+                    Ok((below(&project.root), below(&project.workdir)))
+                }
+                Err(error) => Err(error.to_string().replace(self.root.as_str(), "")),
+            }
+        }
+    }
+
+    fn repository() -> Tree {
+        let tree = Tree::new();
+        tree.file("app ä/.git/HEAD", "ref: refs/heads/main\n");
+        tree.file("app ä/packages/api/x", "");
+        tree.file("app ä/empty/.git/x", "");
+        // As `git worktree add` writes it, with absolute and with relative paths.
+        tree.file("w/one/.git", &format!("gitdir: {}/app ä/.git/worktrees/one\n", tree.root));
+        tree.file("w/two/.git", "gitdir: ../../app ä/.git/worktrees/two\n");
+        for name in ["one", "two"] {
+            tree.file(&format!("app ä/.git/worktrees/{name}/HEAD"), "ref: refs/heads/x\n");
+            tree.file(&format!("app ä/.git/worktrees/{name}/commondir"), "../..\n");
+            tree.file(&format!("w/{name}/sub/x"), "");
+        }
+        tree.file("bare.git/HEAD", "");
+        tree.file("bare.git/objects/x", "");
+        tree.file("bare.git/worktrees/b/HEAD", "");
+        tree.file("bare.git/worktrees/b/commondir", "../..\n");
+        tree.file("w/b/.git", "gitdir: ../../bare.git/worktrees/b\n");
+        tree.file("w/broken/.git", "nonsense");
+        tree
+    }
+
+    #[test]
+    fn a_folder_belongs_to_its_repository() {
+        let tree = repository();
+        let found = |root: &str, workdir: &str| Ok((root.to_owned(), workdir.to_owned()));
+        for (path, expected) in [
+            ("app ä", found("app ä", "app ä")),
+            ("app ä/packages/api", found("app ä", "app ä")),
+            ("app ä/empty", found("app ä", "app ä")),
+            ("w/one", found("app ä", "w/one")),
+            ("w/one/sub", found("app ä", "w/one")),
+            ("w/two/sub", found("app ä", "w/two")),
+            ("bare.git", Err("the git repository /bare.git is bare: it has no checkout to run an app in".to_owned())),
+            ("w/b", Err("the git repository /bare.git is bare: it has no checkout to run an app in".to_owned())),
+            ("w/broken", Err("cannot read /w/broken/.git, which git keeps about this folder".to_owned())),
+            ("w", Err("/w is in no git repository".to_owned())),
+        ] {
+            assert_eq!(tree.find(path), expected, "{path}");
+        }
+    }
+}

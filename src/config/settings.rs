@@ -147,3 +147,51 @@ pub fn make_directories(paths: &Paths) -> Result<(), ConfigError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        Environment::new(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    #[rstest]
+    #[case("15433", Ok(15433))]
+    #[case("", Ok(15432))]
+    #[case("0", Err("AGENT_DB_PORT=\"0\" is no port: a whole number from 1024 to 65535 is"))]
+    #[case("+15433", Err("AGENT_DB_PORT=\"+15433\" is no port: a whole number from 1024 to 65535 is"))]
+    #[case("70000", Err("AGENT_DB_PORT=\"70000\" is no port: a whole number from 1024 to 65535 is"))]
+    #[case(" 15433", Err("AGENT_DB_PORT=\" 15433\" is no port: a whole number from 1024 to 65535 is"))]
+    #[case("19000", Err("`s3` and `postgres` have the same port 19000"))]
+    fn variables_move_ports(#[case] value: &str, #[case] expected: Result<u16, &str>) {
+        let ports = infra_ports(InfraPorts::default(), &environment(&[(env_names::DB_PORT, value)]));
+        assert_eq!(
+            ports.map(|ports| ports.postgres).map_err(|error| error.to_string()),
+            expected.map_err(str::to_owned)
+        );
+    }
+
+    #[test]
+    fn directories_of_root_and_of_others() {
+        let state = |variables: &[(&str, &str)], root| {
+            let environment = environment(variables);
+            directory(&environment, env_names::STATE_DIR, root, "/var/lib", "XDG_STATE_HOME", ".local/state")
+                .map(String::from)
+                .map_err(|error| error.to_string())
+        };
+        let home = ("HOME", "/home/me");
+        assert_eq!(state(&[home], false).as_deref(), Ok("/home/me/.local/state/agent-harness"));
+        assert_eq!(state(&[home], true).as_deref(), Ok("/var/lib/agent-harness"));
+        assert_eq!(state(&[home, ("XDG_STATE_HOME", "/x")], false).as_deref(), Ok("/x/agent-harness"));
+        assert_eq!(
+            state(&[home, ("XDG_STATE_HOME", "x")], false).as_deref(),
+            Ok("/home/me/.local/state/agent-harness")
+        );
+        assert_eq!(state(&[(env_names::STATE_DIR, "/y")], true).as_deref(), Ok("/y"));
+        assert!(state(&[(env_names::STATE_DIR, "y")], false).is_err());
+        assert!(state(&[], false).is_err());
+    }
+}

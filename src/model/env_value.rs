@@ -3,15 +3,16 @@
 //!
 //! The three agree on little: dotenv knows no escape for a quote and takes `\'` for one; it turns `\n` in double
 //! quotes into a newline, and every CR into one; `sh` expands `$`, `` ` `` and `\` in double quotes; dotenv-expand
-//! expands `$name` and `${name}` in whatever quotes, and makes `\$` a `$`. What remains:
+//! expands `$name` and `${name}` in whatever quotes (11 takes `$1` and `$.` for names too), and makes `\$` a `$`.
+//! What remains:
 //!
 //! | value | written |
 //! | --- | --- |
 //! | without `'`, not ending with `\` | in single quotes, as it is |
 //! | with `'`, without `"`, `\`, `$` and `` ` `` | in double quotes, as it is |
 //!
-//! and neither holds a CR, a NUL, `$name`, `${`, `$(` or `\$`. A value outside of that is refused when the manifest is
-//! loaded; a process's own `env` is not written to the file and takes any text.
+//! and neither holds a CR, a NUL, `\$`, or `$` before a letter, digit, `_`, `.`, `{` or `(`. A value outside of that is
+//! refused when the manifest is loaded; a process's own `env` is not written to the file and takes any text.
 
 /// A value that the readers of an environment file would not read alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,9 +33,9 @@ pub fn quote(value: &str) -> Result<String, Unwritable> {
     if value.contains("\\$") {
         return Err(Unwritable("it has `\\$`"));
     }
-    let expanded = |next: char| next.is_ascii_alphabetic() || matches!(next, '_' | '{' | '(');
+    let expanded = |next: char| next.is_ascii_alphanumeric() || matches!(next, '_' | '.' | '{' | '(');
     if value.split('$').skip(1).any(|after| after.starts_with(expanded)) {
-        return Err(Unwritable("it has a `$` before a name or a bracket, which some would expand"));
+        return Err(Unwritable("it has a `$` before a letter, digit, `_`, `.`, `{` or `(`, which some would expand"));
     }
     if !value.contains('\'') {
         if value.ends_with('\\') {
@@ -58,15 +59,17 @@ mod tests {
     #[case("", Some("''"))]
     #[case("a b#c=d\n\"e\" `f` \\n é", Some("'a b#c=d\n\"e\" `f` \\n é'"))]
     #[case("it's", Some("\"it's\""))]
-    #[case("$2b$10$", Some("'$2b$10$'"))]
+    #[case("5$, $$ $-", Some("'5$, $$ $-'"))]
+    #[case("$2b$10$", None)]
+    #[case("a$.b", None)]
     #[case("100 $", Some("'100 $'"))]
     #[case("$HOME", None)]
     #[case("a${b}", None)]
     #[case("a$(b)", None)]
-    #[case("a\\$1", None)]
+    #[case("a\\$ ", None)]
     #[case("C:\\", None)]
     #[case("it's \"it\"", None)]
-    #[case("it's $1", None)]
+    #[case("it's 1$", None)]
     #[case("a\r\nb", None)]
     #[case("\0", None)]
     fn one_kind_of_quotes_or_none(#[case] value: &str, #[case] written: Option<&str>) {

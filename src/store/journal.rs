@@ -128,3 +128,36 @@ pub fn interrupted(path: &Utf8Path) -> Result<Vec<Interrupted>, StoreError> {
     }
     Ok(open)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steps(path: &Utf8Path) -> Vec<String> {
+        let open = interrupted(path).expect("a journal");
+        open.into_iter().map(|Interrupted { operation, step, .. }| format!("{operation} {step}")).collect()
+    }
+
+    #[test]
+    fn what_was_begun_and_not_done_is_known_after_a_crash() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = Utf8Path::from_path(directory.path()).expect("UTF-8").join("agents/1/journal.jsonl");
+        assert_eq!(steps(&path), Vec::<String>::new());
+        let mut journal = Journal::open(&path).expect("a journal");
+        journal.begin("launch", &["database", "bucket"]).expect("a line");
+        journal.done("launch", "bucket").expect("a line");
+        journal.begin("launch", &["processes"]).expect("a line");
+        assert_eq!(steps(&path), ["launch database", "launch processes"]);
+        // A crash in the middle of a line, at every place of it.
+        let whole = std::fs::read(&path).expect("the journal");
+        let last = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').expect("a line") + 1;
+        for length in last..whole.len() - 1 {
+            std::fs::File::create(&path).and_then(|mut file| file.write_all(&whole[..length])).expect("a cut file");
+            assert_eq!(steps(&path), ["launch database"]);
+            Journal::open(&path).expect("a journal").done("launch", "database").expect("a line");
+            assert_eq!(steps(&path), Vec::<String>::new());
+        }
+        Journal::open(&path).expect("a journal").clear().expect("an empty journal");
+        assert_eq!(std::fs::metadata(&path).expect("the journal").len(), 0);
+    }
+}

@@ -130,3 +130,70 @@ impl Lock {
         self.file.write_all(&text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directory() -> (tempfile::TempDir, Utf8PathBuf) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = Utf8PathBuf::from_path_buf(directory.path().to_path_buf()).expect("UTF-8");
+        (directory, path)
+    }
+
+    fn block_on<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(work)
+    }
+
+    #[test]
+    fn a_held_lock_names_its_holder() {
+        let (_directory, path) = directory();
+        let held = Lock::try_acquire(&path, "agent-1", "launch 1").expect("a lock file").expect("a free lock");
+        let error = block_on(Lock::acquire(&path, "agent-1", "teardown 1", Duration::from_millis(50)));
+        let error = error.expect_err("a held lock");
+        let pid = std::process::id();
+        assert_eq!(error.to_string(), format!("agent-1 is being changed by `launch 1` (pid {pid}) for 0 s"));
+        assert_eq!(crate::error::Diagnose::exit_code(&error), crate::exit_code::ExitCode::Conflict);
+        assert!(Lock::try_acquire(&path, "agent-2", "launch 2").expect("a lock file").is_some());
+        drop(held);
+        assert!(Lock::try_acquire(&path, "agent-1", "x").expect("a lock file").is_some());
+    }
+
+    #[test]
+    fn who_waits_gets_the_lock_when_it_is_dropped() {
+        let (_directory, path) = directory();
+        let held = Lock::try_acquire(&path, "a", "first").expect("a lock file").expect("a free lock");
+        let lock = block_on(async {
+            let wait = Lock::acquire(&path, "a", "second", Duration::from_secs(5));
+            let release = async {
+                tokio::task::yield_now().await;
+                drop(held);
+            };
+            tokio::join!(wait, release).0
+        });
+        drop(lock.expect("the lock"));
+        assert_eq!(Lock::holder(&path, "a").expect("a holder").command, "second");
+    }
+
+    #[test]
+    fn a_removed_lock_is_made_anew() {
+        let (_directory, path) = directory();
+        let first = Lock::try_acquire(&path, "a", "first").expect("a lock file").expect("a free lock");
+        // Opened before the removal, locked after it: worth nothing, so the file is made again.
+        let old = File::open(path.join("a.lock")).expect("the file");
+        first.remove().expect("a removed file");
+        old.try_lock().expect("a lock on a file that is gone");
+        let second = Lock::try_acquire(&path, "a", "second").expect("a lock file").expect("a free lock");
+        assert!(Lock::try_acquire(&path, "a", "third").expect("a lock file").is_none());
+        drop(second);
+    }
+
+    #[test]
+    fn a_damaged_text_is_no_reason_to_fail() {
+        let (_directory, path) = directory();
+        let held = Lock::try_acquire(&path, "a", "first").expect("a lock file").expect("a free lock");
+        held.file.set_len(3).expect("a shorter file");
+        let error = block_on(Lock::acquire(&path, "a", "x", Duration::ZERO)).expect_err("a held lock");
+        assert_eq!(error.to_string(), "a is being changed by another command");
+    }
+}

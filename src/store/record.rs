@@ -129,3 +129,53 @@ pub(super) fn make_private_directory(directory: &Utf8Path) -> Result<(), StoreEr
         .create(directory)
         .map_err(|source| StoreError::Write { path: directory.to_owned(), source })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> AgentRecord {
+        AgentRecord {
+            version: VERSION,
+            id: AgentId::new(7).expect("an id"),
+            project_root: "/a b".into(),
+            manifest_path: "/a b/agent-harness/harness.toml".into(),
+            workdir: "/w/ä".into(),
+            created: "2026-11-22T17:00:00Z".parse().expect("a time"),
+            template: Some("abc".to_owned()),
+            base_env: IndexMap::from([("HOME".to_owned(), "/root".to_owned())]),
+            ports: IndexMap::from([("api".to_owned(), 8070)]),
+            secrets: AgentSecrets::random().expect("randomness"),
+        }
+    }
+
+    #[test]
+    fn a_record_survives_the_disk_and_is_private() {
+        use std::os::unix::fs::MetadataExt as _;
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = Utf8Path::from_path(directory.path()).expect("UTF-8").join("agents/7/record.json");
+        assert_eq!(AgentRecord::read(&path).expect("no record"), None);
+        let record = record();
+        record.write(&path).expect("a written record");
+        assert_eq!(AgentRecord::read(&path).expect("a record"), Some(record.clone()));
+        assert_eq!(std::fs::metadata(&path).expect("the file").mode() & 0o777, 0o600);
+        assert_eq!(std::fs::metadata(path.parent().expect("a directory")).expect("it").mode() & 0o777, 0o700);
+        assert!(!format!("{record:?}").contains(record.secrets.postgres.expose()));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = Utf8Path::from_path(directory.path()).expect("UTF-8").join("record.json");
+        let read = |text: &str| {
+            atomic::write(&path, text.as_bytes(), Access::Private).expect("a written file");
+            AgentRecord::read(&path).expect_err("an error").to_string()
+        };
+        assert_eq!(
+            read("{\"version\": 9, \"new\": 1}"),
+            format!("{path} has version 9, and this agent-harness knows versions up to 1")
+        );
+        assert_eq!(read("{\"version\": 1}"), format!("{path} is damaged"));
+        assert_eq!(read(""), format!("{path} is damaged"));
+    }
+}

@@ -262,6 +262,28 @@ mod tests {
         assert_eq!(registry, before);
     }
 
+    /// Several commands claim ids in the same instant: each gets its own, and nothing is lost.
+    #[test]
+    fn changes_at_once_are_all_kept() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let directory = Utf8Path::from_path(directory.path()).expect("UTF-8");
+        let path = directory.join("registry.json");
+        let claim = async |_| {
+            let claim = |registry: &mut Registry| {
+                let id = registry.next_free(|_| true)?;
+                registry.claim(id, "/a".into(), "/a".into())?;
+                Ok(id)
+            };
+            Registry::change(&path, directory, "launch next", claim).await.expect("an id")
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let mut ids = runtime.block_on(futures_util::future::join_all((0..8).map(claim)));
+        ids.sort_unstable();
+        assert_eq!(ids, (1..=8).map(id).collect::<Vec<_>>());
+        let registry = Registry::read(&path).expect("a registry");
+        assert_eq!(registry.agents().keys().copied().collect::<Vec<_>>(), ids);
+    }
+
     #[test]
     fn it_survives_the_disk() {
         let directory = tempfile::tempdir().expect("a directory");

@@ -177,7 +177,7 @@ fn a_long_line_is_shown_around_the_place() {
 )]
 #[case(
     "[env]\nA = \"a$HOME\"",
-    "3:5: dotenv and sh would not read this value alike: it has a `$` before a name or a bracket, which some would expand (the `env` of a process is not written to the file and takes any)"
+    "3:5: dotenv and sh would not read this value alike: it has a `$` before a letter, digit, `_`, `.`, `{` or `(`, which some would expand (the `env` of a process is not written to the file and takes any)"
 )]
 fn what_is_wrong_is_said_at_its_place(#[case] text: &str, #[case] expected: &str) {
     assert_eq!(place(text), expected);

@@ -14,7 +14,7 @@ use super::{Login, PostgresError, Server, login::MAINTENANCE_DATABASE};
 /// How long connecting may take: a loaded machine forks slowly, a crashed server recovers first.
 const CONNECT: Duration = Duration::from_secs(15);
 /// How long a statement may take that only touches catalogs.
-const STATEMENT: Duration = Duration::from_secs(60);
+const STATEMENT: Duration = Duration::from_mins(1);
 /// How long a statement may take that copies or removes a whole database: gigabytes on a busy disk.
 const DATABASE: Duration = Duration::from_mins(15);
 
@@ -79,7 +79,7 @@ impl Session {
     }
 
     /// Runs `sql` (one or more statements without parameters; several are one transaction). `what` says in a few
-    /// words what it is for ("drop the database agent_1").
+    /// words what it is for ("drop the database x").
     ///
     /// # Errors
     /// When it fails or takes more than a minute.

@@ -9,19 +9,16 @@ pub(super) async fn hand_over(server: &Server, database: &str, origin: &Origin) 
     let session = Session::admin(server, database).await?;
     let what = format!("hand the database {database} over to its role");
     let owner = identifier(database);
-    let mut sql = String::from("BEGIN;");
+    let mut statements = vec!["BEGIN".to_owned()];
     for builder in builders(&session, &what, database).await? {
-        sql.push_str(&format!("REASSIGN OWNED BY {} TO {owner};", identifier(&builder)));
-        for statement in default_privileges(&session, &what, &builder, database).await? {
-            sql.push_str(&statement);
-        }
+        statements.push(format!("REASSIGN OWNED BY {} TO {owner}", identifier(&builder)));
+        statements.extend(default_privileges(&session, &what, &builder, database).await?);
     }
     let comment = serde_json::to_string(origin).expect("an origin is plain JSON");
-    sql.push_str(&format!(
-        "COMMENT ON DATABASE {owner} IS {};ALTER DATABASE {owner} OWNER TO {owner};COMMIT",
-        literal(&comment)
-    ));
-    session.run(&what, &sql).await?;
+    statements.push(format!("COMMENT ON DATABASE {owner} IS {}", literal(&comment)));
+    statements.push(format!("ALTER DATABASE {owner} OWNER TO {owner}"));
+    statements.push("COMMIT".to_owned());
+    session.run(&what, &statements.join(";\n")).await?;
     session.close().await?;
     Ok(())
 }
@@ -107,14 +104,14 @@ fn statements(entries: &[Default], builder: &str, agent: &str) -> Vec<String> {
                 // Without a schema the entry replaces the built-in defaults instead of adding to them.
                 let kind = entry.kind;
                 statements.push(format!(
-                    "ALTER DEFAULT PRIVILEGES FOR ROLE {agent_role} REVOKE ALL ON {kind} FROM PUBLIC, {agent_role};"
+                    "ALTER DEFAULT PRIVILEGES FOR ROLE {agent_role} REVOKE ALL ON {kind} FROM PUBLIC, {agent_role}"
                 ));
                 statements.push(format!(
-                    "ALTER DEFAULT PRIVILEGES FOR ROLE {builder_role} GRANT ALL ON {kind} TO {builder_role};"
+                    "ALTER DEFAULT PRIVILEGES FOR ROLE {builder_role} GRANT ALL ON {kind} TO {builder_role}"
                 ));
                 if matches!(kind, "FUNCTIONS" | "TYPES") {
                     statements.push(format!(
-                        "ALTER DEFAULT PRIVILEGES FOR ROLE {builder_role} GRANT ALL ON {kind} TO PUBLIC;"
+                        "ALTER DEFAULT PRIVILEGES FOR ROLE {builder_role} GRANT ALL ON {kind} TO PUBLIC"
                     ));
                 }
             }
@@ -127,7 +124,7 @@ fn statements(entries: &[Default], builder: &str, agent: &str) -> Vec<String> {
         let (kind, privilege) = (entry.kind, &entry.privilege);
         let option = if entry.grantable { " WITH GRANT OPTION" } else { "" };
         statements.push(format!(
-            "ALTER DEFAULT PRIVILEGES FOR ROLE {agent_role}{place} GRANT {privilege} ON {kind} TO {}{option};",
+            "ALTER DEFAULT PRIVILEGES FOR ROLE {agent_role}{place} GRANT {privilege} ON {kind} TO {}{option}",
             to(&agent_role)
         ));
         let built_in = entry.schema.is_none()
@@ -135,7 +132,7 @@ fn statements(entries: &[Default], builder: &str, agent: &str) -> Vec<String> {
                 || entry.grantee.is_none() && matches!(kind, "FUNCTIONS" | "TYPES"));
         if !built_in {
             statements.push(format!(
-                "ALTER DEFAULT PRIVILEGES FOR ROLE {builder_role}{place} REVOKE {privilege} ON {kind} FROM {};",
+                "ALTER DEFAULT PRIVILEGES FOR ROLE {builder_role}{place} REVOKE {privilege} ON {kind} FROM {}",
                 to(&builder_role)
             ));
         }

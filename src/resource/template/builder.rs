@@ -1,16 +1,11 @@
 //! The role that owns what is in a template. It may log in only while a template is built, with a password made for
 //! that build, so nobody can reach a template, or an agent's clone, through it.
 
+use super::records::building_name;
 use crate::{
-    infra::postgres::{Login, PostgresError, Server, Session, identifier, literal},
+    infra::postgres::{Login, PostgresError, Server, Session, identifier, literal, login::BUILDERS},
     model::secret::Secret,
 };
-
-use super::records::building_name;
-
-/// A role that [`Session`]s of build steps belong to: the embedded server's pg_hba lets only its members into a
-/// database that is not called like the role.
-const GROUP: &str = crate::infra::postgres::login::BUILDERS;
 
 /// Name of the role that builds `template`.
 pub(super) fn role_name(template: &str) -> String {
@@ -32,8 +27,8 @@ pub fn builder_login(server: &Server, template: &str) -> Login {
 pub(super) async fn admit(admin: &Session, login: &Login) -> Result<(), PostgresError> {
     let what = format!("make the role {}", login.user);
     let role = identifier(&login.user);
-    let group = identifier(GROUP);
-    for name in [GROUP, &login.user] {
+    let group = identifier(BUILDERS);
+    for name in [BUILDERS, &login.user] {
         if admin.row(&what, "SELECT 1 FROM pg_roles WHERE rolname = $1", &[&name]).await?.is_none() {
             admin.run(&what, &format!("CREATE ROLE {}", identifier(name))).await?;
         }

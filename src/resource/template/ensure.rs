@@ -170,6 +170,7 @@ async fn locked(request: &Request<'_>, admin: &Session, tell: &mut dyn FnMut(Eve
         dismissed?;
     }
     let finished = finish(admin, template, top).await?;
+    drop_database(admin, &leftover_name(template)).await?;
     let built = own_layers(admin, template).await?;
     for fingerprint in layer::superfluous(&chain, request.recipes, &records_of(&built)) {
         for old in built.iter().filter(|old| old.record.fingerprint == fingerprint) {
@@ -194,7 +195,7 @@ async fn build_all(
         let mut on = None;
         let mut from = None;
         match &build.source {
-            Source::Nothing => site.from_nothing(request.extensions).await?,
+            Source::Nothing => site.start_from_nothing(request.extensions).await?,
             Source::Layer(fingerprint) => {
                 // The newest of that fingerprint: a rebuild has just made one beside an old one.
                 let source = built.iter().rev().find(|old| &old.record.fingerprint == fingerprint);
@@ -234,7 +235,7 @@ async fn finish(admin: &Session, template: &str, top: &Layer) -> Result<Built, T
     let layer = built.iter().find(right).expect("the highest layer was built or found");
     let sql = format!(
         "BEGIN; {} ALTER DATABASE {} RENAME TO {}; COMMIT",
-        make_room(template, template, &built),
+        make_room(template, template, &top.fingerprint, &built),
         identifier(&layer.database),
         identifier(template)
     );

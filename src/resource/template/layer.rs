@@ -54,7 +54,7 @@ impl Site<'_> {
     }
 
     /// An empty database with the extensions, which the builder may fill.
-    pub(super) async fn from_nothing(&self, extensions: &[String]) -> Result<(), TemplateError> {
+    pub(super) async fn start_from_nothing(&self, extensions: &[String]) -> Result<(), TemplateError> {
         self.copy("template0").await?;
         let database = self.database();
         let session = Session::admin(self.server, &database).await?;
@@ -137,7 +137,7 @@ impl Site<'_> {
         let sql = format!(
             "BEGIN; {make_room} REVOKE ALL ON DATABASE {quoted} FROM {builder}; COMMENT ON DATABASE {quoted} IS {comment}; \
              ALTER DATABASE {quoted} IS_TEMPLATE true; ALTER DATABASE {quoted} RENAME TO {new}; COMMIT",
-            make_room = make_room(self.template, &name, built),
+            make_room = make_room(self.template, &name, &layer.fingerprint, built),
             builder = identifier(&role_name(self.template)),
             comment = literal(&comment),
             new = identifier(&name),
@@ -168,12 +168,12 @@ impl Site<'_> {
     }
 }
 
-/// Renames what has the name `name` now, if anything has.
-pub(super) fn make_room(template: &str, name: &str, built: &[Built]) -> String {
+/// Renames what has the name `name` now, if anything has, before the layer `fingerprint` gets it.
+pub(super) fn make_room(template: &str, name: &str, fingerprint: &str, built: &[Built]) -> String {
     let Some(old) = built.iter().find(|old| old.database == name) else { return String::new() };
     let own = layer_name(template, &old.record.fingerprint);
-    let taken = built.iter().any(|other| other.database == own);
-    let away = if taken { leftover_name(template) } else { own };
+    let twice = old.record.fingerprint == fingerprint || built.iter().any(|other| other.database == own);
+    let away = if twice { leftover_name(template) } else { own };
     format!("ALTER DATABASE {} RENAME TO {};", identifier(name), identifier(&away))
 }
 

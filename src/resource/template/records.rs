@@ -79,7 +79,7 @@ pub async fn list(admin: &Session) -> Result<Vec<Built>, PostgresError> {
             layers.push(Built { database, record, bytes: bytes.unsigned_abs() });
         }
     }
-    layers.sort_by(|a, b| (!a.is_finished(), a.record.built).cmp(&(!b.is_finished(), b.record.built)));
+    layers.sort_by_key(|layer: &Built| (!layer.is_finished(), layer.record.built));
     Ok(layers)
 }
 

@@ -60,7 +60,9 @@ impl Rules {
         let mut roots = self.roots.iter().filter(|root| !root.is_symlink());
         let Some(first) = roots.next() else { return Walk(None) };
         let mut builder = WalkBuilder::new(first);
-        roots.for_each(|root| drop(builder.add(root)));
+        for root in roots {
+            builder.add(root);
+        }
         builder
             .hidden(false)
             .ignore(false)

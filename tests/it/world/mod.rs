@@ -3,7 +3,9 @@
 //! Its path has a space and a non-ASCII letter on purpose. Dropping it ends what it started and removes it.
 
 pub mod lease;
+pub mod postgres;
 pub mod stack;
+pub mod tools;
 
 use std::{ffi::OsStr, os::unix::fs::PermissionsExt as _, process::Command};
 

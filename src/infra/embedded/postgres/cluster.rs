@@ -242,9 +242,39 @@ fn parse_major(text: &str) -> Option<u32> {
 
 /// Data of another major version is never passed over: the agents' databases are in it.
 fn check_other_majors(root: &Utf8Path, wanted: u32) -> Result<(), ClusterError> {
+    match existing(root)? {
+        Some((data, found)) if found != wanted.to_string() => Err(ClusterError::OtherMajor { data, found, wanted }),
+        _ => Ok(()),
+    }
+}
+
+/// The major version of the cluster that is there, if there is one: the binaries have to fit it.
+///
+/// # Errors
+/// When something is there that is no cluster, or cannot be read.
+pub fn existing_major(paths: &Paths) -> Result<Option<u32>, ClusterError> {
+    match existing(&paths.infra("postgres"))? {
+        None => Ok(None),
+        Some((data, version)) => match version.parse() {
+            Ok(major) => Ok(Some(major)),
+            Err(_) => Err(ClusterError::NoCluster { data }),
+        },
+    }
+}
+
+/// The user that postgres will run as, when that is not our own; under root one is added if need be.
+///
+/// # Errors
+/// When there is none and none can be added.
+pub async fn run_as(tell: &mut dyn FnMut(Event)) -> Result<Option<RunAs>, ClusterError> {
+    Ok(user::choose(tell).await?.map(|user| user.run_as))
+}
+
+/// Data directory and version of the cluster below `root`.
+fn existing(root: &Utf8Path) -> Result<Option<(Utf8PathBuf, String)>, ClusterError> {
     let entries = match root.read_dir_utf8() {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(ClusterError::file("list", root)(error)),
     };
     for entry in entries {
@@ -257,11 +287,9 @@ fn check_other_majors(root: &Utf8Path, wanted: u32) -> Result<(), ClusterError> 
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(ClusterError::NoCluster { data }),
             Err(error) => return Err(ClusterError::file("read", data.join("PG_VERSION"))(error)),
         };
-        if version != wanted.to_string() {
-            return Err(ClusterError::OtherMajor { data, found: version, wanted });
-        }
+        return Ok(Some((data, version)));
     }
-    Ok(())
+    Ok(None)
 }
 
 #[cfg(test)]

@@ -92,8 +92,7 @@ impl Plan<'_> {
         let sql = [
             format!("ALTER ROLE postgres PASSWORD '{verifier}'"),
             format!("CREATE ROLE {} NOLOGIN NOINHERIT", identifier(BUILDERS)),
-            "REVOKE ALL ON DATABASE postgres FROM PUBLIC".to_owned(),
-            "REVOKE ALL ON DATABASE template1 FROM PUBLIC".to_owned(),
+            "REVOKE ALL ON DATABASE postgres, template1, template0 FROM PUBLIC".to_owned(),
             "CREATE EXTENSION pg_stat_statements SCHEMA public".to_owned(),
         ];
         let input: String = sql.iter().flat_map(|line| [line.as_str(), "\n"]).collect();

@@ -18,7 +18,7 @@ mod probe;
 mod spec;
 mod user;
 
-pub use cluster::{Cluster, Event, Request, ensure};
+pub use cluster::{Cluster, Event, Request, ensure, existing_major, run_as};
 pub use error::ClusterError;
 pub use probe::{clone_costs, known_clone_costs};
 pub use user::run_as;
