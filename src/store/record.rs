@@ -142,10 +142,13 @@ mod tests {
             manifest_path: "/a b/agent-harness/harness.toml".into(),
             workdir: "/w/ä".into(),
             created: "2026-11-22T17:00:00Z".parse().expect("a time"),
+            healthy: true,
+            env: IndexMap::new(),
+            urls: IndexMap::new(),
             template: Some("abc".to_owned()),
             base_env: IndexMap::from([("HOME".to_owned(), "/root".to_owned())]),
             ports: IndexMap::from([("api".to_owned(), 8070)]),
-            secrets: AgentSecrets::random().expect("randomness"),
+            secrets: AgentSecrets::new().expect("randomness"),
         }
     }
 

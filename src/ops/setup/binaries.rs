@@ -1,12 +1,10 @@
 //! The programs of others that the embedded services run: found on the machine, else obtained.
 
-use camino::Utf8Path;
-
 use super::embedded::Wanted;
 use crate::{
     error::Result,
     infra::{
-        embedded::postgres::run_as,
+        embedded::postgres::{existing_major, run_as},
         obtain::{BrowserBinary, BrowserWanted, Machine, PostgresBinaries, PostgresWanted},
     },
     model::manifest::Service,
@@ -20,7 +18,7 @@ pub(super) async fn postgres(wanted: &Wanted<'_>, progress: &Progress) -> Result
     }
     let asked = PostgresWanted {
         configured: None,
-        major: existing_major(&wanted.paths.infra("postgres")),
+        major: existing_major(wanted.paths)?,
         extensions: wanted.claim.extensions.iter().cloned().collect(),
         run_as: run_as(&mut |event| progress.tell(event)).await?,
     };
@@ -39,14 +37,4 @@ pub(super) async fn browser(wanted: &Wanted<'_>, progress: &Progress) -> Result<
             .browser(&BrowserWanted::default())
             .await?,
     ))
-}
-
-/// The highest major version that there is a cluster of.
-fn existing_major(root: &Utf8Path) -> Option<u32> {
-    let entries = root.read_dir_utf8().ok()?;
-    entries
-        .filter_map(|entry| Some(entry.ok()?.into_path()))
-        .filter(|path| path.join("data").is_dir())
-        .filter_map(|path| path.file_name()?.parse().ok())
-        .max()
 }

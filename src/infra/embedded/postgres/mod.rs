@@ -21,4 +21,3 @@ mod user;
 pub use cluster::{Cluster, Event, Request, ensure, existing_major, run_as};
 pub use error::ClusterError;
 pub use probe::{clone_costs, known_clone_costs};
-pub use user::run_as;

@@ -73,14 +73,6 @@ async fn add() -> Result<(), ClusterError> {
     Ok(())
 }
 
-/// The user that the server runs as, when that is not our own.
-///
-/// # Errors
-/// When there is none under root and none can be added.
-pub async fn run_as(tell: &mut dyn FnMut(Event)) -> Result<Option<RunAs>, ClusterError> {
-    Ok(choose(tell).await?.map(|user| user.run_as))
-}
-
 /// Checks that `user` may pass through every directory above `target`.
 pub(super) fn check_passage(user: &User, target: &Utf8Path) -> Result<(), ClusterError> {
     for directory in target.ancestors().skip(1).collect::<Vec<_>>().into_iter().rev() {
