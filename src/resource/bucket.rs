@@ -75,7 +75,7 @@ pub enum BucketError {
         /// The key.
         access_key: String,
         /// Why.
-        source: StoreError,
+        source: Box<StoreError>,
     },
     /// Key file or storage could not be made or removed.
     #[error("cannot {action} {path}")]
@@ -177,6 +177,9 @@ impl Buckets<'_> {
     ///
     /// # Errors
     /// When the file cannot be written or the server does not confirm.
+    ///
+    /// # Panics
+    /// When the kernel gives no random bytes, which it does once it has booted.
     pub async fn ensure(&self, name: &BucketName, expire_days: u32) -> Result<Credentials, BucketError> {
         let keys = self.keys();
         let before = keys.find(&name.0);
@@ -190,7 +193,7 @@ impl Buckets<'_> {
             })?;
             let text = serde_json::to_vec(&key).expect("a key file has only texts and numbers");
             atomic::write(&self.key_path(name), &text, Access::Private)
-                .map_err(|source| BucketError::Write { access_key: name.0.clone(), source })?;
+                .map_err(|source| BucketError::Write { access_key: name.0.clone(), source: Box::new(source) })?;
         }
         match self.head(&key).await? {
             StatusCode::OK => {}

@@ -42,17 +42,16 @@ pub async fn ensure(paths: &Paths, name: &str) -> Result<Credentials, MailError>
         layout::make_directory(&layout::users(&root))?;
         // Two launches may ask for the same mailbox at once; only one may make its password.
         let lock = layout::lock(&root)?;
-        let password = match read(&root, &user)? {
-            Some(password) => password,
-            None => {
-                let password = new_password()?;
-                let file = UserFile { user: user.to_string(), password: password.clone() };
-                let path = layout::user_file(&root, &user);
-                let text =
-                    serde_json::to_vec(&file).map_err(|source| MailError::UserFile { path: path.clone(), source })?;
-                atomic::write(&path, &text, Access::Private)?;
-                password
-            }
+        let password = if let Some(password) = read(&root, &user)? {
+            password
+        } else {
+            let password = new_password()?;
+            let file = UserFile { user: user.to_string(), password: password.clone() };
+            let path = layout::user_file(&root, &user);
+            let text =
+                serde_json::to_vec(&file).map_err(|source| MailError::UserFile { path: path.clone(), source })?;
+            atomic::write(&path, &text, Access::Private)?;
+            password
         };
         layout::make_directory(&layout::mailbox(&root, user.as_str()))?;
         drop(lock);

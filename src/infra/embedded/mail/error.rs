@@ -38,7 +38,7 @@ pub enum MailError {
     /// An index failed.
     #[error("cannot use the index {path}")]
     Index {
-        /// The SQLite file.
+        /// The `SQLite` file.
         path: Utf8PathBuf,
         /// Why.
         source: rusqlite::Error,
@@ -46,7 +46,7 @@ pub enum MailError {
     /// An index was written by a newer version.
     #[error("the index {path} has version {found}, this program knows {known}")]
     IndexVersion {
-        /// The SQLite file.
+        /// The `SQLite` file.
         path: Utf8PathBuf,
         /// Version found.
         found: i64,

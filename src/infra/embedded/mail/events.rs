@@ -1,4 +1,4 @@
-//! What happened, for whoever watches: the WebSockets.
+//! What happened, for whoever watches: the web sockets.
 
 use std::sync::Arc;
 

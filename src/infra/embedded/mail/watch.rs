@@ -27,6 +27,6 @@ pub(super) fn logins(store: &Arc<Store>) -> Result<impl Future<Output = ()> + us
             store.events.logins_changed();
         }
         // Without the watch, logins are still checked at every request.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     })
 }

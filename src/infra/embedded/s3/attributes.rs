@@ -1,4 +1,4 @@
-//! What is kept about an object beside key, size, ETag and time; stored as JSON in the index.
+//! What is kept about an object beside key, size, `ETag` and time; stored as JSON in the index.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The index of one root: an SQLite file that names every content. A commit is durable when the call returns.
+//! The index of one root: an `SQLite` file that names every content. A commit is durable when the call returns.
 
 use camino::Utf8Path;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -38,7 +38,7 @@ pub(crate) enum Exists {
     #[default]
     Any,
     Must,
-    /// And it must have this ETag.
+    /// And it must have this `ETag`.
     MustBe(String),
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct Index {
 /// `user_version` of the schema below.
 const VERSION: i64 = 1;
 
-/// Keys are bytes: SQLite then compares them as S3 orders them, and they may contain anything.
+/// Keys are bytes: `SQLite` then compares them as S3 orders them, and they may contain anything.
 const SCHEMA: &str = "
     CREATE TABLE object (
         key BLOB PRIMARY KEY NOT NULL, file TEXT NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL,

@@ -6,7 +6,7 @@ use super::{error::StorageError, expiry, keys::KeyFile, roots::Roots};
 use crate::output::printer::Printer;
 
 /// How often idle roots are looked for.
-const TICK: Duration = Duration::from_secs(60);
+const TICK: Duration = Duration::from_mins(1);
 /// Every how many ticks expired objects are removed: hourly.
 const PURGE: u32 = 60;
 

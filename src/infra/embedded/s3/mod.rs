@@ -28,6 +28,7 @@ pub(crate) mod keys;
 mod listing;
 mod maintenance;
 mod multipart;
+mod percent;
 mod reader;
 mod roots;
 mod server;

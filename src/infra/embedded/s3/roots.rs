@@ -17,7 +17,7 @@ use super::{
 };
 
 /// An idle root is closed after this time, to give its memory back.
-const IDLE: Duration = Duration::from_secs(120);
+const IDLE: Duration = Duration::from_mins(2);
 
 /// One key's storage.
 #[derive(Debug)]

@@ -53,12 +53,13 @@ impl Sink {
     fn create(content: &Content, wanted: &[Algorithm]) -> Result<Self, StorageError> {
         let (new, file) = content.create()?;
         let wants = |algorithm| wanted.contains(&algorithm);
-        let mut hasher = ChecksumHasher::default();
-        hasher.crc32 = wants(Algorithm::Crc32).then(Crc32::new);
-        hasher.crc32c = wants(Algorithm::Crc32c).then(Crc32c::new);
-        hasher.crc64nvme = wants(Algorithm::Crc64nvme).then(Crc64Nvme::new);
-        hasher.sha1 = wants(Algorithm::Sha1).then(Sha1::new);
-        hasher.sha256 = wants(Algorithm::Sha256).then(Sha256::new);
+        let hasher = ChecksumHasher {
+            crc32: wants(Algorithm::Crc32).then(Crc32::new),
+            crc32c: wants(Algorithm::Crc32c).then(Crc32c::new),
+            crc64nvme: wants(Algorithm::Crc64nvme).then(Crc64Nvme::new),
+            sha1: wants(Algorithm::Sha1).then(Sha1::new),
+            sha256: wants(Algorithm::Sha256).then(Sha256::new),
+        };
         Ok(Self { new, file, size: 0, md5: Md5::new(), hasher })
     }
 

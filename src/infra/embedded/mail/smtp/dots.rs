@@ -105,9 +105,10 @@ mod tests {
         #[test]
         fn what_is_stuffed_is_unstuffed(
             lines in proptest::collection::vec("[.a]{0,3}", 0..10), chunk in 1_usize..9) {
-            let content: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
-            let dots = |line: &String| format!("{}{line}\r\n", if line.starts_with('.') { "." } else { "" });
-            let wire: String = lines.iter().map(dots).collect::<String>() + ".\r\nnext";
+            let content: String = lines.iter().flat_map(|line| [line, "\r\n"]).collect();
+            let dot = |line: &str| if line.starts_with('.') { "." } else { "" };
+            let wire: String = lines.iter().flat_map(|line| [dot(line), line, "\r\n"]).collect();
+            let wire = wire + ".\r\nnext";
             prop_assert_eq!(decode(wire.as_bytes(), chunk), (content.into_bytes(), Some(wire.len() - 4)));
         }
     }

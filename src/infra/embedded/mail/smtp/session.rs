@@ -145,19 +145,9 @@ impl Session {
         if !extended {
             return self.reply("250 localhost").await;
         }
-        let lines = [
-            "localhost",
-            &format!("SIZE {}", limits::MESSAGE),
-            "8BITMIME",
-            "SMTPUTF8",
-            "PIPELINING",
-            "AUTH PLAIN LOGIN",
-            "ENHANCEDSTATUSCODES",
-        ];
-        let (last, others) = (lines[lines.len() - 1], &lines[..lines.len() - 1]);
-        let mut text: String = others.iter().map(|line| format!("250-{line}\r\n")).collect();
-        text.push_str(&format!("250 {last}"));
-        self.reply(&text).await
+        let size = format!("SIZE {}", limits::MESSAGE);
+        let offers = ["localhost", &size, "8BITMIME", "SMTPUTF8", "PIPELINING", "AUTH PLAIN LOGIN"];
+        self.reply(&format!("250-{}\r\n250 ENHANCEDSTATUSCODES", offers.join("\r\n250-"))).await
     }
 
     async fn auth(&mut self, mechanism: u64, initial: Cow<'_, str>) -> io::Result<()> {
@@ -191,15 +181,14 @@ impl Session {
 
     /// `first`, or what the client answers to `challenge`. None when it was refused, which was then said.
     async fn asked(&mut self, first: Option<Word>, challenge: &str) -> io::Result<Option<String>> {
-        let word = match first {
-            Some(word) => word,
-            None => {
-                self.reply(&format!("334 {challenge}")).await?;
-                match self.input.line(limits::AUTH_LINE).await? {
-                    Line::Whole(line) => auth::word(&line),
-                    Line::TooLong => Word::Malformed,
-                    Line::End => return Err(io::ErrorKind::UnexpectedEof.into()),
-                }
+        let word = if let Some(word) = first {
+            word
+        } else {
+            self.reply(&format!("334 {challenge}")).await?;
+            match self.input.line(limits::AUTH_LINE).await? {
+                Line::Whole(line) => auth::word(&line),
+                Line::TooLong => Word::Malformed,
+                Line::End => return Err(io::ErrorKind::UnexpectedEof.into()),
             }
         };
         match word {

@@ -25,25 +25,26 @@ pub(super) struct Origin {
 /// is taken out), `Received`, `Message-ID` if there is none, `Bcc` with the recipients that stand in no header.
 pub(super) fn with_headers(start: &[u8], id: &str, envelope: &Envelope, origin: &Origin, date: &str) -> Vec<u8> {
     let mail = Mail::parse(start);
-    let mut head = format!("Return-Path: <{}>\r\n", envelope.from);
     let protocol = match (origin.extended, origin.authenticated) {
         (_, true) => "ESMTPA",
         (true, false) => "ESMTP",
         (false, false) => "SMTP",
     };
-    head.push_str(&format!("Received: from {} ([{}])\r\n", origin.helo, origin.ip));
-    head.push_str(&format!("\tby localhost (agent-harness) with {protocol} id {id}"));
-    if let [only] = envelope.recipients.as_slice() {
-        head.push_str(&format!("\r\n\tfor <{only}>"));
-    }
-    head.push_str(&format!("; {date}\r\n"));
-    if mail.message_id().is_empty() {
-        head.push_str(&format!("Message-ID: <{id}@agent-harness>\r\n"));
-    }
+    let target = match envelope.recipients.as_slice() {
+        [only] => format!("\r\n\tfor <{only}>"),
+        _ => String::new(),
+    };
+    let message_id = match mail.message_id() {
+        "" => format!("Message-ID: <{id}@agent-harness>\r\n"),
+        _ => String::new(),
+    };
     let hidden = hidden(&mail, &envelope.recipients);
-    if !hidden.is_empty() {
-        head.push_str(&format!("Bcc: {}\r\n", hidden.join(",\r\n ")));
-    }
+    let bcc = if hidden.is_empty() { String::new() } else { format!("Bcc: {}\r\n", hidden.join(",\r\n ")) };
+    let head = format!(
+        "Return-Path: <{}>\r\nReceived: from {} ([{}])\r\n\tby localhost (agent-harness) with {protocol} id {id}{target}; \
+         {date}\r\n{message_id}{bcc}",
+        envelope.from, origin.helo, origin.ip
+    );
     let mut whole = head.into_bytes();
     if has_header_block(start) {
         whole.extend_from_slice(&without_return_path(start));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Content, Filter, Item, Store, View, lock, source, tags};
+use super::{Content, Filter, Item, Store, View, lock, mailbox::Mailbox, source, tags};
 use crate::infra::embedded::mail::{MailError, events::Kind, mime::Mail, users::Login};
 
 /// Deletions told one by one; more are told as `prune`. Mailpit's number.
@@ -50,7 +50,7 @@ impl Store {
     pub(in crate::infra::embedded::mail) fn delete(&self, view: &View, selection: &Selection) -> Result<(), MailError> {
         for (name, mailbox) in self.boxes(view)? {
             let mut mailbox = lock(&mailbox);
-            let ids = self.selected(&mailbox, selection)?;
+            let ids = selected(&mailbox, selection)?;
             mailbox.remove(&ids)?;
             match selection {
                 Selection::All => self.events.send(&name, Kind::Truncated),
@@ -69,7 +69,7 @@ impl Store {
     ) -> Result<(), MailError> {
         for (name, mailbox) in self.boxes(view)? {
             let mut mailbox = lock(&mailbox);
-            let ids = self.selected(&mailbox, selection)?;
+            let ids = selected(&mailbox, selection)?;
             let mut changed = Vec::new();
             let change = mailbox.index.transaction().map_err(|error| failed(&name, error))?;
             for id in ids {
@@ -156,17 +156,6 @@ impl Store {
         Ok(())
     }
 
-    fn selected(&self, mailbox: &super::Mailbox, selection: &Selection) -> Result<Vec<String>, MailError> {
-        match selection {
-            Selection::All => mailbox.matching(&Filter::all()),
-            Selection::Matching(filter) => mailbox.matching(filter),
-            Selection::Ids(ids) => {
-                let there = mailbox.matching(&Filter::all())?;
-                Ok(ids.iter().filter(|id| source::is_id(id) && there.contains(id)).cloned().collect())
-            }
-        }
-    }
-
     fn tell_removed(&self, name: &str, ids: &[String]) {
         if ids.len() > TOLD {
             self.events.frame(name, "prune", &Value::Null);
@@ -181,4 +170,15 @@ impl Store {
 
 fn failed(name: &str, source: rusqlite::Error) -> MailError {
     MailError::Index { path: name.into(), source }
+}
+
+fn selected(mailbox: &Mailbox, selection: &Selection) -> Result<Vec<String>, MailError> {
+    match selection {
+        Selection::All => mailbox.matching(&Filter::all()),
+        Selection::Matching(filter) => mailbox.matching(filter),
+        Selection::Ids(ids) => {
+            let there = mailbox.matching(&Filter::all())?;
+            Ok(ids.iter().filter(|id| source::is_id(id) && there.contains(id)).cloned().collect())
+        }
+    }
 }

@@ -11,7 +11,7 @@ use crate::infra::embedded::mail::{MailError, limits, mime::Mail};
 /// Version of the schema.
 const VERSION: i64 = 1;
 
-/// The long column stands last: SQLite then reads the others without it.
+/// The long column stands last: `SQLite` then reads the others without it.
 const SCHEMA: &str = "
 CREATE TABLE mails (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -180,7 +180,7 @@ impl Mailbox {
 fn prune(change: &rusqlite::Transaction<'_>) -> rusqlite::Result<Vec<String>> {
     let (mut count, mut bytes): (usize, u64) =
         change.query_row("SELECT count(*), coalesce(sum(size), 0) FROM mails", [], |row| {
-            Ok((row.get::<_, i64>(0)?.unsigned_abs() as usize, row.get::<_, i64>(1)?.unsigned_abs()))
+            Ok((usize::try_from(row.get::<_, i64>(0)?).unwrap_or(0), row.get::<_, i64>(1)?.unsigned_abs()))
         })?;
     let mut removed = Vec::new();
     while count > 1 && (count > limits::MAILS_PER_BOX || bytes > limits::BYTES_PER_BOX) {

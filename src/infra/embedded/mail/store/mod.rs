@@ -1,4 +1,4 @@
-//! Keeps mails: a directory a box, the source a file, an SQLite index beside it.
+//! Keeps mails: a directory a box, the source a file, an `SQLite` index beside it.
 //!
 //! Order of writing: source, its directory, index; of removing: index, source. So an indexed mail always has its source,
 //! and a source without an index entry was never acknowledged and is removed when the box is opened.
@@ -54,6 +54,9 @@ impl View {
     }
 }
 
+/// An open box with its name.
+type Named = (String, Arc<Mutex<Mailbox>>);
+
 /// All boxes.
 #[derive(Debug)]
 pub(super) struct Store {
@@ -98,7 +101,7 @@ impl Store {
     }
 
     /// The boxes of `view` that there are, with their names.
-    fn boxes(&self, view: &View) -> Result<Vec<(String, Arc<Mutex<Mailbox>>)>, MailError> {
+    fn boxes(&self, view: &View) -> Result<Vec<Named>, MailError> {
         let names = match view {
             View::One(name) => vec![name.clone()],
             View::All => self.names()?,
@@ -128,7 +131,7 @@ impl Store {
     }
 
     /// The box of `login`, made if there is none yet; without a login the box of unclaimed mails.
-    fn for_delivery(&self, login: Option<&Login>) -> Result<(String, Arc<Mutex<Mailbox>>), MailError> {
+    fn for_delivery(&self, login: Option<&Login>) -> Result<Named, MailError> {
         let name = login.map_or(UNCLAIMED, |login| login.user.as_str()).to_owned();
         // Under this lock nobody removes a box, so a box cannot be made again after its user is gone.
         let lock = layout::lock(&self.root)?;

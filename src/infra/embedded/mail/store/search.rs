@@ -28,7 +28,7 @@ impl Filter {
         for word in words(query) {
             if let Some((sql, params)) = condition(&word.text, &zone) {
                 let not = if word.negated { "NOT " } else { "" };
-                filter.sql.push_str(&format!(" AND {not}({sql})"));
+                filter.sql.extend([" AND ", not, "(", &sql, ")"]);
                 filter.params.extend(params);
             }
         }

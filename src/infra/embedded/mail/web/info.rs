@@ -4,7 +4,7 @@ use axum::{Extension, Json, extract::State, http::StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::{App, answer::Answer, session::Viewer};
-use crate::infra::embedded::mail::store::View;
+use crate::infra::embedded::mail::store::{Store, View};
 
 pub(super) const VERSION: &str = concat!("agent-harness ", env!("CARGO_PKG_VERSION"));
 
@@ -58,7 +58,7 @@ pub(super) async fn webui(Extension(viewer): Extension<Viewer>) -> Json<Value> {
 /// Ours: whose page this is, and for the admin which boxes there are.
 pub(super) async fn mailboxes(State(app): State<App>, Extension(viewer): Extension<Viewer>) -> Answer<Json<Value>> {
     let admin = viewer.login.user.as_str() == crate::infra::embedded::mail::ADMIN;
-    let names = if admin { app.store.run(|store| store.names()).await? } else { vec![viewer.login.user.to_string()] };
+    let names = if admin { app.store.run(Store::names).await? } else { vec![viewer.login.user.to_string()] };
     let shown = match &viewer.view {
         View::One(name) => Value::from(name.as_str()),
         View::All => Value::Null,

@@ -176,7 +176,7 @@ fn unsubscribe(header: &str, post: &str) -> Value {
     let pieces = header.split(',').filter_map(|piece| piece.split_once('<')?.1.split('>').next());
     let links: Vec<&str> = pieces.map(str::trim).filter(|link| !link.is_empty()).collect();
     let known = |link: &&str| ["http://", "https://", "mailto:"].iter().any(|scheme| link.starts_with(scheme));
-    let errors = match (header.is_empty(), links.is_empty(), links.iter().all(|link| known(&link))) {
+    let errors = match (header.is_empty(), links.is_empty(), links.iter().all(known)) {
         (true, _, _) | (false, false, true) => "",
         (false, true, _) => "no link in angle brackets",
         (false, false, false) => "a link of an unknown kind",

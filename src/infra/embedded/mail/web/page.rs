@@ -79,7 +79,8 @@ pub(super) async fn view(
 }
 
 async fn html(app: &App, viewer: &Viewer, id: String, which: &Which, look: &Look) -> Answer<Response> {
-    let (inline, embed) = (is_set(&look.inline), is_set(&look.embed) || is_set(&look.inline));
+    let (inline, embed) =
+        (is_set(look.inline.as_deref()), is_set(look.embed.as_deref()) || is_set(look.inline.as_deref()));
     let read = move |found: Found| {
         let mail = Mail::parse(&found.raw);
         let html = mail.html();
@@ -96,7 +97,7 @@ async fn html(app: &App, viewer: &Viewer, id: String, which: &Which, look: &Look
         Some(format!("{base}{html}"))
     };
     let html = on_mail(app, viewer, id, which, true, read).await?.ok_or(Refusal::NotFound)?;
-    let remote = if is_set(&look.remote) { " http: https:" } else { "" };
+    let remote = if is_set(look.remote.as_deref()) { " http: https:" } else { "" };
     let policy = format!(
         "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'{remote}; \
          img-src 'self' data:{remote}; font-src data:{remote}; media-src data:{remote}; form-action 'none'; \
@@ -108,6 +109,6 @@ async fn html(app: &App, viewer: &Viewer, id: String, which: &Which, look: &Look
     Ok((headers, html).into_response())
 }
 
-fn is_set(flag: &Option<String>) -> bool {
-    flag.as_deref() == Some("1")
+fn is_set(flag: Option<&str>) -> bool {
+    flag == Some("1")
 }

@@ -58,8 +58,6 @@ pub(super) async fn delete(
     Path(tag): Path<String>,
 ) -> Answer<Response> {
     let old = tag.clone();
-    match app.store.run(move |store| store.replace_tag(&viewer.view, &old, None)).await? {
-        true => Ok(ok()),
-        false => Err(Refusal::Bad(format!("No tag {tag}"))),
-    }
+    let found = app.store.run(move |store| store.replace_tag(&viewer.view, &old, None)).await?;
+    if found { Ok(ok()) } else { Err(Refusal::Bad(format!("No tag {tag}"))) }
 }

@@ -16,7 +16,7 @@ use crate::infra::embedded::s3::{
     expiry::{self, Expiry},
     index::{Condition, Object},
     listing::{After, Query},
-    reader,
+    percent, reader,
     roots::Roots,
     sink,
 };
@@ -118,11 +118,7 @@ pub(super) async fn delete(
 ) -> Result<Response<Body>, Refusal> {
     let fields = form::read(request, session).await?;
     // Keys travel percent-encoded once more: forms would change line ends in them.
-    let field = |name: &str| {
-        let (_, value) = fields.iter().find(|(key, _)| key == name)?;
-        let text = format!("v={}", value.replace('+', "%2B"));
-        url::form_urlencoded::parse(text.as_bytes()).next().map(|(_, value)| value.into_owned())
-    };
+    let field = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, value)| percent::decode(value));
     let key = field("key").ok_or(Refusal::BadRequest)?;
     let root = roots.root(&session.key.access_key).await?;
     let deleted = root.run(move |root| {

@@ -16,7 +16,7 @@ use s3s::{
 };
 
 use super::Service;
-use crate::infra::embedded::s3::{keys::Keys, roots::Roots};
+use crate::infra::embedded::s3::{keys::Keys, percent, roots::Roots};
 
 /// Largest file of a form upload (POST policy), which s3s collects in memory.
 const FORM_LIMIT: u64 = 64 << 20;
@@ -86,16 +86,15 @@ fn unsigned_header(context: &S3AccessContext<'_>) -> bool {
     let query = context.uri().query().unwrap_or_default();
     let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
     let in_query = |name: &str| pairs.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
-    let signed = match in_query("X-Amz-SignedHeaders") {
-        Some(names) => names.to_string(),
-        None => {
-            let header = context.headers().get("authorization").and_then(|value| value.to_str().ok());
-            let Some((_, rest)) = header.and_then(|header| header.split_once("SignedHeaders=")) else {
-                // Version 2 signatures always cover all `x-amz-` headers; forms have none.
-                return false;
-            };
-            rest.split([',', ' ']).next().unwrap_or_default().to_owned()
-        }
+    let signed = if let Some(names) = in_query("X-Amz-SignedHeaders") {
+        names.to_string()
+    } else {
+        let header = context.headers().get("authorization").and_then(|value| value.to_str().ok());
+        let Some((_, rest)) = header.and_then(|header| header.split_once("SignedHeaders=")) else {
+            // Version 2 signatures always cover all `x-amz-` headers; forms have none.
+            return false;
+        };
+        rest.split([',', ' ']).next().unwrap_or_default().to_owned()
     };
     context.headers().iter().any(|(name, value)| {
         let name = name.as_str();
@@ -140,7 +139,5 @@ pub(in super::super) fn bucket_of(host: Option<&str>, path: &str) -> Option<Stri
         return Some(bucket.to_owned());
     }
     let name = path.trim_start_matches('/').split('/').next().filter(|name| !name.is_empty())?;
-    url::form_urlencoded::parse(format!("n={}", name.replace('+', "%2B")).as_bytes())
-        .next()
-        .map(|(_, name)| name.into_owned())
+    Some(percent::decode(name))
 }

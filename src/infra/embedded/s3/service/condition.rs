@@ -15,14 +15,14 @@ use crate::infra::embedded::s3::index::{Condition, Exists, Object};
 
 /// The conditions of a read, in one place for GET, HEAD and the source of a copy.
 pub(super) struct Conditions {
-    pub(super) if_match: Option<ETagCondition>,
-    pub(super) if_none_match: Option<ETagCondition>,
-    pub(super) if_modified_since: Option<Timestamp>,
-    pub(super) if_unmodified_since: Option<Timestamp>,
+    pub(super) matching: Option<ETagCondition>,
+    pub(super) none_matching: Option<ETagCondition>,
+    pub(super) modified_since: Option<Timestamp>,
+    pub(super) unmodified_since: Option<Timestamp>,
 }
 
 impl Conditions {
-    /// Whether `object` may be read; 304 and 412 otherwise. As in S3, an ETag that matches outweighs the times.
+    /// Whether `object` may be read; 304 and 412 otherwise. As in S3, an `ETag` that matches outweighs the times.
     pub(super) fn check(&self, object: &Object) -> S3Result<()> {
         self.hold(object).map_err(|code| {
             if code == s3s::S3ErrorCode::NotModified { not_modified(object) } else { S3Error::new(code) }
@@ -41,16 +41,16 @@ impl Conditions {
         };
         // Last-Modified has whole seconds only.
         let modified = timestamp(object.modified / 1000 * 1000);
-        match &self.if_match {
+        match &self.matching {
             Some(condition) if !matches(condition) => return Err(s3s::S3ErrorCode::PreconditionFailed),
-            None if self.if_unmodified_since.as_ref().is_some_and(|time| modified > *time) => {
+            None if self.unmodified_since.as_ref().is_some_and(|time| modified > *time) => {
                 return Err(s3s::S3ErrorCode::PreconditionFailed);
             }
             _ => {}
         }
-        match &self.if_none_match {
+        match &self.none_matching {
             Some(condition) if matches(condition) => Err(s3s::S3ErrorCode::NotModified),
-            None if self.if_modified_since.as_ref().is_some_and(|time| modified <= *time) => {
+            None if self.modified_since.as_ref().is_some_and(|time| modified <= *time) => {
                 Err(s3s::S3ErrorCode::NotModified)
             }
             _ => Ok(()),

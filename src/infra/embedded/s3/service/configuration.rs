@@ -1,6 +1,16 @@
 //! CORS and lifecycle of the bucket.
 
-use s3s::{S3Request, S3Result, dto::*, s3_error};
+use s3s::{
+    S3Request, S3Result,
+    dto::{
+        AbortIncompleteMultipartUpload, CORSRule, DeleteBucketCorsInput, DeleteBucketCorsOutput,
+        DeleteBucketLifecycleInput, DeleteBucketLifecycleOutput, ExpirationStatus, GetBucketCorsInput,
+        GetBucketCorsOutput, GetBucketLifecycleConfigurationInput, GetBucketLifecycleConfigurationOutput,
+        LifecycleExpiration, LifecycleRule, LifecycleRuleAndOperator, LifecycleRuleFilter, PutBucketCorsInput,
+        PutBucketCorsOutput, PutBucketLifecycleConfigurationInput, PutBucketLifecycleConfigurationOutput,
+    },
+    s3_error,
+};
 
 use super::{Scope, refuse::Refuse as _};
 use crate::infra::embedded::s3::{cors, expiry};

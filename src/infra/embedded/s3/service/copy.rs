@@ -1,6 +1,13 @@
-//! CopyObject and UploadPartCopy. The source must lie in the request's own bucket.
+//! `CopyObject` and `UploadPartCopy`. The source must lie in the request's own bucket.
 
-use s3s::{S3Request, S3Result, dto::*, s3_error};
+use s3s::{
+    S3Request, S3Result,
+    dto::{
+        CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopyPartResult, CopySource, ETag, MetadataDirective,
+        Range, TaggingDirective, UploadPartCopyInput, UploadPartCopyOutput,
+    },
+    s3_error,
+};
 
 use super::{Scope, condition::Conditions, get, multipart, put, refuse::Refuse as _};
 use crate::infra::embedded::s3::{attributes::Attributes, copy, multipart::store_part, reader, sink};
@@ -18,10 +25,10 @@ pub(super) async fn object(scope: Scope, request: S3Request<CopyObjectInput>) ->
     put::check_key(&input.key)?;
     let (source, _) = get::open(&scope, source_key, version(&input.copy_source)).await?;
     let conditions = Conditions {
-        if_match: input.copy_source_if_match,
-        if_none_match: input.copy_source_if_none_match,
-        if_modified_since: input.copy_source_if_modified_since,
-        if_unmodified_since: input.copy_source_if_unmodified_since,
+        matching: input.copy_source_if_match,
+        none_matching: input.copy_source_if_none_match,
+        modified_since: input.copy_source_if_modified_since,
+        unmodified_since: input.copy_source_if_unmodified_since,
     };
     conditions.check_source(&source)?;
     let replaces = |directive: Option<&str>| directive.is_some_and(|directive| directive == "REPLACE");
@@ -76,10 +83,10 @@ pub(super) async fn part(scope: Scope, request: S3Request<UploadPartCopyInput>) 
     let upload = multipart::find(&scope, input.upload_id, input.key).await?;
     let (source, file) = get::open(&scope, source_key, version(&input.copy_source)).await?;
     let conditions = Conditions {
-        if_match: input.copy_source_if_match,
-        if_none_match: input.copy_source_if_none_match,
-        if_modified_since: input.copy_source_if_modified_since,
-        if_unmodified_since: input.copy_source_if_unmodified_since,
+        matching: input.copy_source_if_match,
+        none_matching: input.copy_source_if_none_match,
+        modified_since: input.copy_source_if_modified_since,
+        unmodified_since: input.copy_source_if_unmodified_since,
     };
     conditions.check_source(&source)?;
     let range = match input.copy_source_range {

@@ -1,6 +1,10 @@
-//! DeleteObject and DeleteObjects. What is not there is deleted already.
+//! `DeleteObject` and `DeleteObjects`. What is not there is deleted already.
 
-use s3s::{S3Request, S3Result, dto::*, s3_error};
+use s3s::{
+    S3Request, S3Result,
+    dto::{Delete, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject},
+    s3_error,
+};
 
 use super::{Scope, refuse::Refuse as _};
 use crate::infra::embedded::s3::{error::StorageError, expiry::Expiry};

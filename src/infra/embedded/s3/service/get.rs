@@ -1,4 +1,4 @@
-//! GetObject and HeadObject.
+//! `GetObject` and `HeadObject`.
 
 use std::{fs::File, ops::Range, time::Duration};
 
@@ -6,10 +6,14 @@ use hyper::{
     HeaderMap,
     header::{self, HeaderValue},
 };
-use s3s::{S3Error, S3Request, S3Result, dto::*, s3_error};
+use s3s::{
+    S3Error, S3Request, S3Result,
+    dto::{ETag, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, Timestamp},
+    s3_error,
+};
 
 use super::{Scope, condition::Conditions, refuse::Refuse as _};
-use crate::infra::embedded::s3::{error::StorageError, expiry::Expiry, index::Object, reader};
+use crate::infra::embedded::s3::{attributes::Checksums, error::StorageError, expiry::Expiry, index::Object, reader};
 
 /// Milliseconds since 1970 in S3's type.
 pub(super) fn timestamp(milliseconds: i64) -> Timestamp {
@@ -78,10 +82,10 @@ pub(super) async fn get(scope: Scope, request: S3Request<GetObjectInput>) -> S3R
     let input = request.input;
     let (object, file) = open(&scope, input.key, input.version_id.as_deref()).await?;
     let conditions = Conditions {
-        if_match: input.if_match,
-        if_none_match: input.if_none_match,
-        if_modified_since: input.if_modified_since,
-        if_unmodified_since: input.if_unmodified_since,
+        matching: input.if_match,
+        none_matching: input.if_none_match,
+        modified_since: input.if_modified_since,
+        unmodified_since: input.if_unmodified_since,
     };
     conditions.check(&object)?;
     let wanted = wanted(&object, input.range, input.part_number)?;
@@ -89,7 +93,7 @@ pub(super) async fn get(scope: Scope, request: S3Request<GetObjectInput>) -> S3R
     // Digests are those of the whole object: beside a range they would make clients refuse it.
     let with_sums = input.checksum_mode.is_some() && wanted.content_range.is_none();
     let attributes = object.attributes;
-    let sums = if with_sums { attributes.checksums } else { Default::default() };
+    let sums = if with_sums { attributes.checksums } else { Checksums::default() };
     Ok(GetObjectOutput {
         body: Some(reader::body(file, wanted.range)),
         accept_ranges: Some("bytes".to_owned()),
@@ -120,17 +124,17 @@ pub(super) async fn head(scope: Scope, request: S3Request<HeadObjectInput>) -> S
     let input = request.input;
     let (object, _) = open(&scope, input.key, input.version_id.as_deref()).await?;
     let conditions = Conditions {
-        if_match: input.if_match,
-        if_none_match: input.if_none_match,
-        if_modified_since: input.if_modified_since,
-        if_unmodified_since: input.if_unmodified_since,
+        matching: input.if_match,
+        none_matching: input.if_none_match,
+        modified_since: input.if_modified_since,
+        unmodified_since: input.if_unmodified_since,
     };
     conditions.check(&object)?;
     let wanted = wanted(&object, input.range, input.part_number)?;
     let length = wanted.range.end - wanted.range.start;
     let with_sums = input.checksum_mode.is_some() && wanted.content_range.is_none();
     let attributes = object.attributes;
-    let sums = if with_sums { attributes.checksums } else { Default::default() };
+    let sums = if with_sums { attributes.checksums } else { Checksums::default() };
     Ok(HeadObjectOutput {
         accept_ranges: Some("bytes".to_owned()),
         content_length: i64::try_from(length).ok(),

@@ -1,11 +1,19 @@
-//! ListObjects in both versions.
+//! `ListObjects` in both versions.
 
-use s3s::{S3Request, S3Result, dto::*, s3_error};
+use s3s::{
+    S3Request, S3Result,
+    dto::{
+        CommonPrefix, ETag, EncodingType, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output,
+        Object, ObjectStorageClass, Owner,
+    },
+    s3_error,
+};
 
 use super::{Scope, bucket, get::timestamp, refuse::Refuse as _};
 use crate::infra::embedded::s3::{
     expiry::Expiry,
     listing::{After, Entry, Page, Query},
+    percent,
 };
 
 /// Objects and prefixes of a page at most, as in S3.
@@ -41,18 +49,7 @@ impl Spelling {
     }
 
     pub(super) fn spell(self, text: &str) -> String {
-        if !self.0 {
-            return text.to_owned();
-        }
-        let mut spelled = String::with_capacity(text.len());
-        for byte in text.bytes() {
-            if byte.is_ascii_alphanumeric() || b"-_.*/~".contains(&byte) {
-                spelled.push(char::from(byte));
-            } else {
-                spelled.push_str(&format!("%{byte:02X}"));
-            }
-        }
-        spelled
+        if self.0 { percent::encode(text, b"-_.*/~") } else { text.to_owned() }
     }
 
     fn object(self, entry: Entry, owner: Option<Owner>) -> Object {

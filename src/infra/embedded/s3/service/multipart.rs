@@ -1,6 +1,15 @@
 //! The operations of uploads in parts.
 
-use s3s::{S3Request, S3Result, dto::*, s3_error};
+use s3s::{
+    S3Request, S3Result,
+    dto::{
+        AbortMultipartUploadInput, AbortMultipartUploadOutput, ChecksumAlgorithm, ChecksumType,
+        CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CreateMultipartUploadInput,
+        CreateMultipartUploadOutput, ETag, Initiator, ListMultipartUploadsInput, ListMultipartUploadsOutput,
+        ListPartsInput, ListPartsOutput, MultipartUpload, Part, StorageClass, UploadPartInput, UploadPartOutput,
+    },
+    s3_error,
+};
 
 use super::{Scope, bucket, condition, digest::Announced, get::timestamp, list::Spelling, put, refuse::Refuse as _};
 use crate::infra::embedded::s3::{

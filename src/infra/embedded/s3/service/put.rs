@@ -1,8 +1,12 @@
-//! PutObject, and what it shares with the other ways to write.
+//! `PutObject`, and what it shares with the other ways to write.
 
 use std::collections::BTreeMap;
 
-use s3s::{S3Request, S3Result, dto::*, s3_error};
+use s3s::{
+    S3Request, S3Result,
+    dto::{ChecksumAlgorithm, ETag, Metadata, PutObjectInput, PutObjectOutput, Timestamp, TimestampFormat},
+    s3_error,
+};
 
 use super::{Scope, condition, digest::Announced, refuse::Refuse as _};
 use crate::infra::embedded::s3::{

@@ -14,21 +14,21 @@ pub(super) trait Refuse<T> {
 
 impl<T> Refuse<T> for Result<T, StorageError> {
     fn refuse(self) -> S3Result<T> {
-        self.map_err(storage)
+        self.map_err(|error| storage(&error))
     }
 }
 
 impl<T> Refuse<T> for Result<T, ReceiveError> {
     fn refuse(self) -> S3Result<T> {
         self.map_err(|error| match error {
-            ReceiveError::Storage(error) => storage(error),
+            ReceiveError::Storage(error) => storage(&error),
             ReceiveError::TooLarge(limit) => s3_error!(EntityTooLarge, "The upload is larger than {limit} bytes"),
             ReceiveError::Body(error) => broken(&error),
         })
     }
 }
 
-fn storage(error: StorageError) -> S3Error {
+fn storage(error: &StorageError) -> S3Error {
     match error {
         StorageError::NoSuchKey => s3_error!(NoSuchKey, "The specified key does not exist."),
         StorageError::NoSuchBucket => s3_error!(NoSuchBucket),

@@ -1,6 +1,12 @@
 //! Tags of objects: kept and given back.
 
-use s3s::{S3Request, S3Result, dto::*};
+use s3s::{
+    S3Request, S3Result,
+    dto::{
+        DeleteObjectTaggingInput, DeleteObjectTaggingOutput, GetObjectTaggingInput, GetObjectTaggingOutput,
+        PutObjectTaggingInput, PutObjectTaggingOutput, Tag,
+    },
+};
 
 use super::{Scope, put::check_tags, refuse::Refuse as _};
 use crate::infra::embedded::s3::{error::StorageError, expiry::Expiry};
