@@ -6,8 +6,8 @@ use crate::{
     commands::{
         Context,
         agent::{AgentCommand, CliArgs, WithId},
-        exec, health, infra, launch, logs, ls, psql, restart, schema, serve, setup_infra, slow_queries, stats, status,
-        supervise, teardown, template, url,
+        demo, exec, health, infra, launch, logs, ls, psql, restart, schema, serve, setup_infra, slow_queries, stats,
+        status, supervise, teardown, template, url,
     },
     error::Result,
     exit_code::ExitCode,
@@ -28,7 +28,7 @@ enum Command {
     Launch(launch::Args),
     Teardown(teardown::Args),
     Ls(ls::Args),
-    /// Commands of one agent
+    /// Runs a command for one agent
     Cli(CliArgs),
     Status(WithId<status::Args>),
     Logs(WithId<logs::Args>),
@@ -40,6 +40,7 @@ enum Command {
     SlowQueries(WithId<slow_queries::Args>),
     Exec(WithId<exec::Args>),
     Infra(infra::Args),
+    Demo(demo::Args),
     Template(template::Args),
     Schema(schema::Args),
     #[command(hide = true)]
@@ -65,6 +66,7 @@ impl Command {
             Self::Stats(WithId { id, args }) => AgentCommand::Stats(args).run(id, context),
             Self::SlowQueries(WithId { id, args }) => AgentCommand::SlowQueries(args).run(id, context),
             Self::Exec(WithId { id, args }) => AgentCommand::Exec(args).run(id, context),
+            Self::Demo(args) => args.run(context),
             Self::Infra(args) => args.run(context),
             Self::Template(args) => args.run(context),
             Self::Schema(args) => args.run(context),

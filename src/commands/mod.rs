@@ -2,6 +2,7 @@
 
 pub mod agent;
 mod context;
+pub mod demo;
 pub mod exec;
 pub mod health;
 pub mod infra;

@@ -107,6 +107,14 @@ pub enum OpsError {
         /// Those that have one.
         known: Vec<String>,
     },
+    /// The unpacked example holds a person's work.
+    #[error("the example in {checkout} was edited ({what})")]
+    DemoEdited {
+        /// Where it is.
+        checkout: Utf8PathBuf,
+        /// Which files, or commits.
+        what: String,
+    },
     /// There is no client for people.
     #[error("there is no psql, neither beside the server nor in PATH")]
     NoPsql,
@@ -147,6 +155,7 @@ impl Diagnose for OpsError {
             | Self::NoOutput { .. }
             | Self::AfterClone { .. }
             | Self::File { .. } => ExitCode::StepFailed,
+            Self::DemoEdited { .. } => ExitCode::Conflict,
             Self::Requirement { .. } | Self::NoInfra | Self::NoPsql => ExitCode::Missing,
             Self::Provider(_) | Self::NoLog { .. } => ExitCode::Usage,
         }
@@ -161,6 +170,7 @@ impl Diagnose for OpsError {
             Self::Prepare { log, .. } => Some(format!("cat {log}")),
             Self::NoOutput { .. } => Some("correct `outputs` in harness.toml".to_owned()),
             Self::NoPsql => Some("apt-get install postgresql-client".to_owned()),
+            Self::DemoEdited { .. } => Some("agent-harness demo --stop --force, to lose that work".to_owned()),
             Self::NoInfra => Some("agent-harness setup-infra".to_owned()),
             Self::NoLog { .. } | Self::UrlSilent { .. } | Self::AfterClone { .. } | Self::File { .. } => None,
             Self::LeftOver { id, .. } => Some(format!("agent-harness teardown {id}")),

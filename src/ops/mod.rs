@@ -2,6 +2,7 @@
 
 pub mod agent;
 mod context;
+pub mod demo;
 mod error;
 mod evidence;
 pub mod example;

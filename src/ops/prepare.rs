@@ -111,6 +111,12 @@ fn fingerprint(step: &Prepare, workdir: &Utf8Path) -> Result<String> {
     Ok(hex::encode(digest.finalize()))
 }
 
+/// The name of `workdir` under the state directory.
+#[must_use]
+pub fn key(workdir: &Utf8Path) -> String {
+    hex::encode(&Sha256::digest(workdir.as_str())[..8])
+}
+
 /// Where the memory and the logs of one workdir are.
 struct Place {
     directory: Utf8PathBuf,
@@ -119,7 +125,7 @@ struct Place {
 
 impl Place {
     fn of(project: &Project, workdir: &Utf8Path) -> Self {
-        let key = hex::encode(&Sha256::digest(workdir.as_str())[..8]);
+        let key = key(workdir);
         Self { directory: project.paths.workdir(&key), lock: format!("prepare-{key}") }
     }
 

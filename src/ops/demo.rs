@@ -1,0 +1,205 @@
+//! `demo`: the example app twice, on infrastructure of its own; and its removal without a trace.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{
+    OpsError,
+    example::unpack::{self, Edits, Found, Unpacked},
+    launch::{self, Choice, Options},
+    project::Project,
+    setup, setup_infra, teardown, template,
+};
+use crate::{
+    config::{environment::Environment, paths::Paths, settings},
+    error::Result,
+    model::{id::AgentId, stack::StackName},
+    output::progress::Progress,
+    resource::template as layers,
+    store::{
+        lock::{Lock, PATIENCE},
+        registry::Registry,
+    },
+};
+
+/// Agents of the demo.
+const AGENTS: usize = 2;
+
+/// What runs.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Demo {
+    /// Where the example was unpacked.
+    #[schemars(with = "String")]
+    pub checkout: Utf8PathBuf,
+    /// Its agents.
+    pub agents: Vec<launch::Report>,
+}
+
+/// Where the example is unpacked.
+#[must_use]
+pub fn checkout(paths: &Paths) -> Utf8PathBuf {
+    paths.state.join("demo").join("shop")
+}
+
+/// Unpacks the example, sets everything up and launches its agents. Run again it changes nothing.
+///
+/// # Errors
+/// When something needed cannot be had, or a step fails; the same command goes on.
+pub async fn start(paths: &Paths, environment: &Environment, progress: &Progress) -> Result<Demo> {
+    settings::make_directories(paths)?;
+    let lock = Lock::acquire(&paths.locks(), "demo", "demo", PATIENCE).await?;
+    let checkout = checkout(paths);
+    let parent = paths.state.join("demo");
+    fs_err::create_dir_all(&parent).map_err(|source| OpsError::File { act: "make", path: parent, source })?;
+    match unpack::unpack(&checkout, environment.get("PATH").unwrap_or_default()).await? {
+        Unpacked::Created => progress.tell(format_args!("The example app is in {checkout}")),
+        Unpacked::Updated => progress.tell(format_args!("The example app in {checkout} was brought to this version")),
+        Unpacked::Unchanged => {}
+        Unpacked::Kept(_) => {
+            progress.tell(format_args!("The example app in {checkout} has edits: it is used as it is"))
+        }
+    }
+    let project = Project::open(&checkout, environment, paths)?;
+    let ids = ids(&project)?;
+    // Once for both, so that the telling is not told twice.
+    setup_infra::setup(&project, progress).await?;
+    let each = ids.into_iter().map(|id| launch::launch(&project, Choice::Id(id), Options::default(), progress));
+    let agents = futures_util::future::try_join_all(each).await?;
+    drop(lock);
+    Ok(Demo { checkout, agents })
+}
+
+/// The demo's ids: those it has, else the lowest free ones.
+fn ids(project: &Project) -> Result<Vec<AgentId>> {
+    let registry = Registry::read(&project.paths.registry())?;
+    let settings = &project.settings;
+    let mut ids = own_ids(&registry, &settings.project_root);
+    let mut rest = registry;
+    while ids.len() < AGENTS {
+        let usable = |id| crate::model::ports::of_agent(&settings.manifest, &settings.infra_ports, id).is_ok();
+        let id = rest.next_free(usable)?;
+        rest.claim(id, &settings.project_root, &settings.workdir)?;
+        ids.push(id);
+    }
+    ids.sort();
+    Ok(ids)
+}
+
+fn own_ids(registry: &Registry, root: &Utf8Path) -> Vec<AgentId> {
+    registry.agents().iter().filter(|(_, claim)| claim.project == root).map(|(id, _)| *id).collect()
+}
+
+/// What a stopped demo leaves.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Stopped {
+    /// Agents that were torn down.
+    pub agents: Vec<AgentId>,
+    /// Why the infra was kept: another project uses it. `None` when it was removed.
+    pub infra_kept_for: Option<String>,
+}
+
+/// Tears the demo's agents down and removes everything that the demo made; what was obtained stays in the cache. Infra
+/// that another project uses stays.
+///
+/// # Errors
+/// When a person's work lies in the example and `force` is not given, or something cannot be removed.
+pub async fn stop(paths: &Paths, environment: &Environment, force: bool, progress: &Progress) -> Result<Stopped> {
+    if !paths.state.exists() {
+        return Ok(Stopped { agents: Vec::new(), infra_kept_for: None });
+    }
+    settings::make_directories(paths)?;
+    let lock = Lock::acquire(&paths.locks(), "demo", "demo --stop", PATIENCE).await?;
+    let checkout = checkout(paths);
+    if let Found::Edited(edits) = unpack::inspect(&checkout, environment.get("PATH").unwrap_or_default()).await?
+        && !force
+    {
+        return Err(OpsError::DemoEdited { checkout, what: describe(&edits) }.into());
+    }
+    let root = checkout.canonicalize_utf8().unwrap_or_else(|_| checkout.clone());
+    let registry = Registry::read(&paths.registry())?;
+    let agents = own_ids(&registry, &root);
+    let each = agents.iter().map(|id| teardown::teardown(paths, *id, progress));
+    futures_util::future::try_join_all(each).await?;
+    let infra_kept_for = match other_user(paths, &root).await? {
+        Some(other) => {
+            remove_template(paths, environment, &checkout, progress).await?;
+            Some(other)
+        }
+        None => {
+            setup::remove(paths).await?;
+            None
+        }
+    };
+    for directory in [paths.state.join("demo"), paths.state.join("workdirs").join(super::prepare::key(&root))] {
+        remove(&directory)?;
+    }
+    lock.remove()?;
+    if infra_kept_for.is_none() {
+        remove_empty_state(paths)?;
+    }
+    Ok(Stopped { agents, infra_kept_for })
+}
+
+fn describe(edits: &Edits) -> String {
+    let mut what: Vec<String> = edits.files.iter().map(ToString::to_string).collect();
+    if edits.commits {
+        what.push("commits".to_owned());
+    }
+    what.join(", ")
+}
+
+/// A project beside the demo that has an agent or a template here.
+async fn other_user(paths: &Paths, root: &Utf8Path) -> Result<Option<String>> {
+    let registry = Registry::read(&paths.registry())?;
+    if let Some(claim) = registry.agents().values().find(|claim| claim.project != root) {
+        return Ok(Some(claim.project.to_string()));
+    }
+    Ok(registry
+        .infra()
+        .filter(|claim| claim.project != root && claim.project.exists())
+        .map(|claim| claim.project.to_string()))
+}
+
+/// Drops the demo's template from a server that others use.
+async fn remove_template(
+    paths: &Paths,
+    environment: &Environment,
+    checkout: &Utf8Path,
+    progress: &Progress,
+) -> Result<()> {
+    if !checkout.exists() {
+        return Ok(());
+    }
+    let project = Project::open(checkout, environment, paths)?;
+    let registry = Registry::read(&paths.registry())?;
+    let Some(claim) = registry.infra() else { return Ok(()) };
+    let server = setup::running_server(paths, claim, progress).await?;
+    let name = template::name(&project.settings.manifest);
+    layers::remove(&server, &name).await?;
+    remove(&paths.template_logs(&name))
+}
+
+/// Removes what the state directory holds when nothing is in use, and the directory itself when it is empty then.
+fn remove_empty_state(paths: &Paths) -> Result<()> {
+    debug_assert!(!paths.stack(StackName::Infra).path().exists());
+    for name in ["templates", "workdirs", "stacks", "agents", "locks", "registry.json"] {
+        remove(&paths.state.join(name))?;
+    }
+    match fs_err::remove_dir(&paths.state) {
+        // What else lies there is not ours.
+        Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => Ok(()),
+        Err(source) => Err(OpsError::File { act: "remove", path: paths.state.clone(), source }.into()),
+        Ok(()) => Ok(()),
+    }
+}
+
+fn remove(path: &Utf8Path) -> Result<()> {
+    let result = if path.is_dir() { fs_err::remove_dir_all(path) } else { fs_err::remove_file(path) };
+    match result {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(OpsError::File { act: "remove", path: path.to_owned(), source }.into())
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
