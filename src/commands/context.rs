@@ -2,6 +2,8 @@
 
 use std::{cell::OnceCell, future::Future};
 
+use tokio_util::sync::CancellationToken;
+
 use crate::{
     config::{environment::Environment, paths::Paths, settings},
     error::{Diagnose, Result},
@@ -91,6 +93,33 @@ impl Context {
                 result = work => result,
                 _ = interrupt.recv() => Err(RunError::Interrupted.into()),
                 _ = terminate.recv() => Err(RunError::Interrupted.into()),
+            }
+        })
+    }
+
+    /// Runs a service on an event loop of one thread. SIGINT and SIGTERM cancel the token that `work` is given; it then
+    /// ends what it has begun and returns by itself.
+    ///
+    /// # Errors
+    /// What `work` returns.
+    pub fn serve<T, F: Future<Output = Result<T>>>(&self, work: impl FnOnce(CancellationToken) -> F) -> Result<T> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::Runtime)?;
+        runtime.block_on(async {
+            use tokio::signal::unix::{SignalKind, signal};
+            let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Runtime)?;
+            let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Runtime)?;
+            let stop = CancellationToken::new();
+            let told = async {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                stop.cancel();
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                result = work(stop.clone()) => result,
+                () = told => Err(RunError::Interrupted.into()),
             }
         })
     }

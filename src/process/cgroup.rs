@@ -185,7 +185,7 @@ fn parents(own: &str, mounts: &str) -> Vec<Utf8PathBuf> {
     v2.into_iter().chain(v1).filter_map(directory).collect()
 }
 
-/// The first mount whose file system type and options (`/proc/self/mountinfo`, proc_pid_mountinfo(5)) are wanted.
+/// The first mount whose file system type and options (`/proc/self/mountinfo`, `proc_pid_mountinfo(5)`) are wanted.
 fn mount(mounts: &str, wanted: impl Fn(&str, &str) -> bool) -> Option<Mount> {
     mounts.lines().find_map(|line| {
         let (left, right) = line.split_once(" - ")?;

@@ -194,7 +194,8 @@ pub fn process_name(pid: u32) -> String {
         line.split(|&byte| byte == 0).filter(|word| !word.is_empty()).map(String::from_utf8_lossy).collect();
     let mut text = words.join(" ").replace(char::is_control, " ");
     if text.is_empty() {
-        text = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned();
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        text.push_str(name.trim());
     }
     if text.chars().count() > LENGTH {
         text = text.chars().take(LENGTH - 1).chain(['…']).collect();

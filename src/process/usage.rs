@@ -58,14 +58,13 @@ pub fn sample(pids: impl IntoIterator<Item = u32>) -> io::Result<Sample> {
         }
         usage.processes += 1;
         usage.threads += stat.threads;
-        let start = Duration::from_millis(stat.start * 1000 / per_second);
-        sample.oldest = Some(sample.oldest.map_or(start, |oldest| oldest.min(start)));
-        match pss(pid) {
-            Some(bytes) => usage.memory_bytes += bytes,
-            None => {
-                usage.memory_exact = false;
-                usage.memory_bytes += stat.rss_pages * rustix::param::page_size() as u64;
-            }
+        let born = Duration::from_millis(stat.start * 1000 / per_second);
+        sample.oldest = Some(sample.oldest.map_or(born, |oldest| oldest.min(born)));
+        if let Some(bytes) = pss(pid) {
+            usage.memory_bytes += bytes;
+        } else {
+            usage.memory_exact = false;
+            usage.memory_bytes += stat.rss_pages * rustix::param::page_size() as u64;
         }
         usage.open_files = match (usage.open_files, std::fs::read_dir(format!("/proc/{pid}/fd"))) {
             (Some(count), Ok(entries)) => Some(count + entries.count() as u64),
@@ -132,7 +131,7 @@ fn parse_pss(text: &str) -> Option<u64> {
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
-/// The fields of `/proc/<pid>/stat` that are used here (proc_pid_stat(5)).
+/// The fields of `/proc/<pid>/stat` that are used here (`proc_pid_stat(5)`).
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
     zombie: bool,

@@ -119,7 +119,7 @@ pub(super) fn reachable(path: &Utf8Path, user: crate::model::stack::RunAs) -> Re
 
 /// Makes a directory and its missing parents so that other users pass through (PostgreSQL runs as another user under
 /// root), whatever the umask is.
-fn make_open(path: &Utf8Path) -> io::Result<()> {
+pub(super) fn make_open(path: &Utf8Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }

@@ -67,8 +67,13 @@ fn npm_entry(path: &Utf8Path, mode: u32) -> Option<bool> {
     (!for_building(path)).then_some(mode & 0o111 != 0)
 }
 
-fn any_entry(_path: &Utf8Path, mode: u32) -> Option<bool> {
-    Some(mode & 0o111 != 0)
+fn library(path: &Utf8Path, _mode: u32) -> Option<bool> {
+    // Libraries need no executable bit; NSS checks its own against the files beside them.
+    (path.components().next_back()?.as_str().contains('.')).then_some(false)
+}
+
+fn font(path: &Utf8Path, _mode: u32) -> Option<bool> {
+    (path.extension() == Some("ttf")).then_some(false)
 }
 
 fn open(path: &Utf8Path) -> Result<BufReader<File>, ObtainError> {
@@ -202,10 +207,8 @@ impl Target<'_> {
                     part.file(&self.root.join("chromium"), true, &mut brotli(entry))?;
                 }
                 // Its libEGL and libGLESv2 must lie beside the binary.
-                "bin/swiftshader.tar.br" | "bin/al2023.tar.br" => part.tar(brotli(entry), any_entry)?,
-                "bin/fonts.tar.br" => {
-                    part.tar(brotli(entry), |path, _| (path.extension() == Some("ttf")).then_some(false))?
-                }
+                "bin/swiftshader.tar.br" | "bin/al2023.tar.br" => part.tar(brotli(entry), library)?,
+                "bin/fonts.tar.br" => part.tar(brotli(entry), font)?,
                 "LICENSE" => self.file(&self.root.join("LICENSE"), false, &mut { entry })?,
                 _ => {}
             }

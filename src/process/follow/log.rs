@@ -142,7 +142,7 @@ mod tests {
         log.write(b"not\n").expect("a write");
         let log = Log::open(path.clone(), Some(recorded)).expect("the log again");
         assert_eq!((parts(&path), log.len), (some(&["", "recorded\n"]), 0));
-        std::fs::write(&path, "new").expect("a write");
+        fs_err::write(&path, "new").expect("a write");
         let foreign = Position { log: u64::MAX, ..recorded };
         assert_eq!(Log::open(path.clone(), Some(foreign)).expect("a log").len, 3);
     }

@@ -27,7 +27,7 @@ pub struct Followers {
     stack: StackDir,
     inotify: Inotify,
     events: Vec<Event>,
-    followers: Vec<(i32, Follower)>,
+    each: Vec<(i32, Follower)>,
     /// Indices of followers that may have something to take over.
     due: VecDeque<usize>,
     rest_until: Instant,
@@ -43,7 +43,7 @@ impl Followers {
             stack,
             inotify: Inotify::new().map_err(FollowError::Watch)?,
             events: Vec::new(),
-            followers: Vec::new(),
+            each: Vec::new(),
             due: VecDeque::new(),
             rest_until: Instant::now(),
         })
@@ -59,8 +59,8 @@ impl Followers {
         }
         let follower = Follower::open(&self.stack, process)?;
         let watch = self.watch(&follower)?;
-        self.due.push_back(self.followers.len());
-        self.followers.push((watch, follower));
+        self.due.push_back(self.each.len());
+        self.each.push((watch, follower));
         Ok(())
     }
 
@@ -72,7 +72,7 @@ impl Followers {
     pub fn writer(&mut self, process: &str) -> Result<File, FollowError> {
         self.add(process)?;
         match self.index(process) {
-            Some(index) => self.followers[index].1.writer(),
+            Some(index) => self.each[index].1.writer(),
             None => unreachable!("{process} was added"),
         }
     }
@@ -86,7 +86,7 @@ impl Followers {
         loop {
             tokio::time::sleep_until(self.rest_until).await;
             while let Some(&index) = self.due.front() {
-                match self.followers[index].1.take(Timestamp::now(), false) {
+                match self.each[index].1.take(Timestamp::now(), false) {
                     Ok(batch) if batch.is_empty() => drop(self.due.pop_front()),
                     Ok(batch) => {
                         // More may be there: its turn comes again, after that of the others.
@@ -114,27 +114,30 @@ impl Followers {
         let Some(index) = self.index(process) else { return Ok(Vec::new()) };
         let mut batches = Vec::new();
         loop {
-            let batch = self.followers[index].1.take(Timestamp::now(), true)?;
+            let batch = self.each[index].1.take(Timestamp::now(), true)?;
             if batch.is_empty() {
                 break;
             }
             batches.push(batch);
         }
-        self.followers[index].1.renew()?;
-        self.followers[index].0 = self.watch(&self.followers[index].1)?;
+        self.each[index].1.renew()?;
+        self.each[index].0 = self.watch(&self.each[index].1)?;
         Ok(batches)
     }
 
     /// Follows `process` no longer; its files stay.
+    ///
+    /// # Errors
+    /// When the kernel refuses to end the watch.
     pub fn remove(&mut self, process: &str) -> Result<(), FollowError> {
         let Some(index) = self.index(process) else { return Ok(()) };
-        let (watch, _) = self.followers.remove(index);
-        self.due = (0..self.followers.len()).collect();
+        let (watch, _) = self.each.remove(index);
+        self.due = (0..self.each.len()).collect();
         self.inotify.unwatch(watch).map_err(FollowError::Watch)
     }
 
     fn index(&self, process: &str) -> Option<usize> {
-        self.followers.iter().position(|(_, follower)| follower.process() == process)
+        self.each.iter().position(|(_, follower)| follower.process() == process)
     }
 
     fn watch(&self, follower: &Follower) -> Result<i32, FollowError> {
@@ -144,10 +147,10 @@ impl Followers {
     fn note_events(&mut self) {
         for event in self.events.drain(..) {
             if event.flags.contains(ReadFlags::QUEUE_OVERFLOW) {
-                self.due = (0..self.followers.len()).collect();
+                self.due = (0..self.each.len()).collect();
                 continue;
             }
-            let index = self.followers.iter().position(|(watch, _)| *watch == event.watch);
+            let index = self.each.iter().position(|(watch, _)| *watch == event.watch);
             if let Some(index) = index.filter(|index| !self.due.contains(index)) {
                 self.due.push_back(index);
             }

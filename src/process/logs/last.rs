@@ -198,7 +198,7 @@ mod tests {
             let lines: Vec<&str> = text[start..].split_inclusive('\n').collect();
             let expected = lines[lines.len().saturating_sub(count)..].concat();
             prop_assert_eq!(String::from_utf8_lossy(&bytes), expected);
-            prop_assert_eq!(from as usize, text.len() - bytes.len());
+            prop_assert_eq!(from, (text.len() - bytes.len()) as u64);
         }
     }
 

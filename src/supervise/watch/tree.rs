@@ -146,11 +146,9 @@ impl Tree {
         let stat = Stat::of(&metadata);
         let walk = self.walk;
         let key = path_hash(entry.path());
-        if let Some(known) = self.files.get_mut(&key) {
-            if known.stat.is(stat) || known.walk == walk {
-                known.walk = walk;
-                return Ok(false);
-            }
+        if let Some(known) = self.files.get_mut(&key).filter(|known| known.stat.is(stat) || known.walk == walk) {
+            known.walk = walk;
+            return Ok(false);
         }
         // A file that is gone by now is met by no walk, and counted at the end.
         let Ok(content) = Content::read(entry.path(), &metadata) else { return Ok(false) };
