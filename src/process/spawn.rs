@@ -92,7 +92,8 @@ fn append(path: &Utf8Path) -> io::Result<File> {
 /// Runs between fork and exec.
 #[expect(unsafe_code, reason = "pre_exec is unsafe: only async-signal-safe calls are allowed in it")]
 fn detach(command: &mut Command) {
-    // SAFETY: setsid, umask, sigemptyset, sigprocmask, signal and close_range are async-signal-safe and allocate nothing.
+    // SAFETY: setsid, umask, sigemptyset, sigprocmask, rt_sigaction and close_range are async-signal-safe and allocate
+    // nothing; four words are as long as the kernel's struct sigaction.
     unsafe {
         command.pre_exec(|| {
             rustix::process::setsid()?;
@@ -100,9 +101,11 @@ fn detach(command: &mut Command) {
             let mut none = std::mem::zeroed::<libc::sigset_t>();
             libc::sigemptyset(&raw mut none);
             libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
-            // SIGKILL and SIGSTOP cannot be set and stay as they are; 32 and 33 belong to libc.
+            // The system call, because libc keeps 32 and 33 to itself, and they too may have been left ignored. All
+            // zeros mean the default; SIGKILL and SIGSTOP refuse and have no other.
+            let default = [0_u64; 4];
             for signal in 1..=64 {
-                libc::signal(signal, libc::SIG_DFL);
+                libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), std::ptr::null_mut::<u64>(), 8);
             }
             // Marked, not closed: std still needs the pipe through which it reports a failed exec.
             if libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) != 0 {

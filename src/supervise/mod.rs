@@ -17,11 +17,12 @@ mod server;
 mod set;
 mod unit;
 
-use std::{fs::File, os::fd::OwnedFd};
+use std::{fs::File, os::fd::OwnedFd, time::Duration};
 
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
+    time::Instant,
 };
 
 pub use self::error::SuperviseError;
@@ -40,14 +41,19 @@ use crate::{
     process::{follow::Followers, spawn},
 };
 
+/// How long a supervisor waits for the lock of one that is going away.
+const LOCK_LIMIT: Duration = Duration::from_secs(2);
+
 /// Supervises the stack in `directory` until it is stopped, or this supervisor is told to go.
 ///
 /// # Errors
 /// When another supervisor has the stack, its specification cannot be used, or its keeper cannot be had.
 pub fn run(directory: &StackDir) -> Result<(), SuperviseError> {
-    let lock = lock(directory)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(SuperviseError::Loop)?;
-    let end = runtime.block_on(supervise(directory))?;
+    let (end, lock) = runtime.block_on(async {
+        let lock = lock(directory).await?;
+        Ok::<_, SuperviseError>((supervise(directory).await?, lock))
+    })?;
     drop(runtime);
     drop(lock);
     match end {
@@ -68,14 +74,21 @@ pub fn keep(directory: &StackDir, first: OwnedFd) -> Result<(), SuperviseError> 
     keeper::run(directory, first)
 }
 
-fn lock(directory: &StackDir) -> Result<File, SuperviseError> {
+/// Takes the lock that makes this the only supervisor of the stack. One that was killed a moment ago may still hold it.
+async fn lock(directory: &StackDir) -> Result<File, SuperviseError> {
     let path = directory.supervisor_lock();
     let fail = |source| SuperviseError::File { path: path.clone(), source };
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(fail)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(SuperviseError::Held { path }),
-        Err(std::fs::TryLockError::Error(source)) => Err(fail(source)),
+    let deadline = Instant::now() + LOCK_LIMIT;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(std::fs::TryLockError::WouldBlock) if Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            Err(std::fs::TryLockError::WouldBlock) => return Err(SuperviseError::Held { path }),
+            Err(std::fs::TryLockError::Error(source)) => return Err(fail(source)),
+        }
     }
 }
 

@@ -158,7 +158,11 @@ impl Set {
             unit.leader = Some(identity);
             unit.started = Some(jiff::Timestamp::now());
         }
+        let silent = self.units[at].awaits_line();
         self.feed(name, Event::Spawned { life }).await;
+        if let Some(why) = silent {
+            self.feed(name, Event::NotReady { life, why }).await;
+        }
     }
 
     async fn exited(&mut self, name: &str, life: u64, exit: Exit) {

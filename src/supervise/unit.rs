@@ -191,6 +191,11 @@ impl Unit {
         waits && self.pattern.as_ref().is_some_and(|pattern| lines.any(|line| pattern.is_match(line)))
     }
 
+    /// What is not there yet, when a line of output is to make it ready.
+    pub(super) fn awaits_line(&self) -> Option<String> {
+        self.pattern.as_ref().map(|pattern| format!("no line of output matches {pattern}"))
+    }
+
     pub(super) fn status(&self) -> ProcessStatus {
         let running = self.machine.is_running();
         let pid = self.leader.as_ref().filter(|_| running).map(|leader| leader.pid);

@@ -157,19 +157,21 @@ impl Builtin {
             run_as: None,
             output: directory.supervisor_log(),
         };
-        let mut child = launch.spawn(None).map_err(|source| SupervisorError::Start { stack, source })?;
+        let spawn = || launch.spawn(None).map_err(|source| SupervisorError::Start { stack, source });
+        let mut child = spawn()?;
         let started = Instant::now();
         loop {
             if let Some(client) = self.connect(stack).await? {
                 reap_later(child);
                 return Ok(client);
             }
-            // It ends with a conflict when somebody else started one in the same instant: then that one will answer.
-            let ended = match child.try_wait() {
-                Ok(Some(status)) => status.code() != Some(i32::from(ExitCode::Conflict as u8)),
-                Ok(None) | Err(_) => false,
-            };
-            if ended || started.elapsed() > START_LIMIT {
+            let ended = child.try_wait().ok().flatten();
+            // It gives way to another one that has the lock: that one will answer, or is going away.
+            let gave_way = ended.is_some_and(|status| status.code() == Some(i32::from(ExitCode::Conflict as u8)));
+            if gave_way {
+                child = spawn()?;
+            }
+            if (ended.is_some() && !gave_way) || started.elapsed() > START_LIMIT {
                 reap_later(child);
                 let log = directory.supervisor_log();
                 let tail = capture::tail_of_file(&log, 3).unwrap_or_default();

@@ -14,6 +14,8 @@
 use std::time::Duration;
 
 mod event;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use super::{stack::Restart, status::Exit};
