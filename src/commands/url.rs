@@ -1,7 +1,7 @@
 //! `cli <id> url`: where the agent's pages are.
 
 use super::Context;
-use crate::{error::Result, exit_code::ExitCode, model::id::AgentId, ops};
+use crate::{error::Result, exit_code::ExitCode, model::id::AgentId, ops, store::registry::Registry};
 
 /// Prints the URLs of the agent's pages, API, mailbox and objects
 #[derive(Debug, clap::Args)]
@@ -17,13 +17,14 @@ impl Args {
     /// # Errors
     /// When the agent is not launched or its record cannot be read.
     pub fn run(self, id: AgentId, context: &Context) -> Result<ExitCode> {
-        let agent = ops::agent::Agent::open(context.paths()?, id)?;
-        let urls = agent.urls();
+        let paths = context.paths()?;
+        let registry = Registry::read(&paths.registry())?;
+        let urls = ops::agent::Agent::open(paths, id)?.pages(registry.infra());
         if self.json {
-            context.printer.json(urls);
+            context.printer.json(&urls);
         } else {
             let width = urls.keys().map(String::len).max().unwrap_or(0);
-            for (name, url) in urls {
+            for (name, url) in &urls {
                 context.printer.answer(format_args!("{name:<width$}  {url}"));
             }
         }

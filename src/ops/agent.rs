@@ -4,7 +4,15 @@ use camino::Utf8PathBuf;
 use indexmap::IndexMap;
 
 use super::OpsError;
-use crate::{config::paths::Paths, error::Result, model::id::AgentId, store::record::AgentRecord};
+use crate::{
+    config::paths::Paths,
+    error::Result,
+    model::{id::AgentId, manifest::Service, secret::Secret},
+    store::{
+        record::{AgentRecord, AgentSecrets},
+        registry::InfraClaim,
+    },
+};
 
 /// A launched agent.
 #[derive(Clone, Debug)]
@@ -27,6 +35,25 @@ impl Agent {
     #[must_use]
     pub const fn urls(&self) -> &IndexMap<String, String> {
         &self.record.urls
+    }
+
+    /// Its pages, and its own views of the shared services: the mailbox, logged in by the link (whoever may read the
+    /// agent's record may read its mail), and the object browser, which asks for the bucket's key.
+    #[must_use]
+    pub fn pages(&self, infra: Option<&InfraClaim>) -> IndexMap<String, String> {
+        let mut pages = self.record.urls.clone();
+        let Some(infra) = infra else { return pages };
+        let uses = |service, secret: &Secret| infra.services.contains(&service) && !secret.expose().is_empty();
+        let AgentSecrets { s3, mail, .. } = &self.record.secrets;
+        if uses(Service::Mail, mail) {
+            let (user, password) = (self.record.id.name(), mail.expose());
+            let link = format!("http://localhost:{}/login?user={user}&password={password}", infra.ports.mail);
+            pages.insert("mailbox".to_owned(), link);
+        }
+        if uses(Service::S3, s3) {
+            pages.insert("objects".to_owned(), format!("http://localhost:{}/", infra.ports.s3_console));
+        }
+        pages
     }
 
     /// What all its processes have in common: the recorded part of the launching shell's environment and `[env]`.

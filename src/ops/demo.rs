@@ -64,7 +64,10 @@ pub async fn start(paths: &Paths, environment: &Environment, progress: &Progress
     let ids = ids(&project)?;
     // Once for both, so that the telling is not told twice.
     setup_infra::setup(&project, progress).await?;
-    let each = ids.into_iter().map(|id| launch::launch(&project, Choice::Id(id), Options::default(), progress));
+    let project = &project;
+    let each = ids.into_iter().map(|id| async move {
+        launch::launch(project, Choice::Id(id), Options::default(), &progress.of(format_args!("agent {id}"))).await
+    });
     let agents = futures_util::future::try_join_all(each).await?;
     drop(lock);
     Ok(Demo { checkout, agents })
@@ -119,7 +122,9 @@ pub async fn stop(paths: &Paths, environment: &Environment, force: bool, progres
     let root = checkout.canonicalize_utf8().unwrap_or_else(|_| checkout.clone());
     let registry = Registry::read(&paths.registry())?;
     let agents = own_ids(&registry, &root);
-    let each = agents.iter().map(|id| teardown::teardown(paths, *id, progress));
+    let each = agents
+        .iter()
+        .map(|id| async move { teardown::teardown(paths, *id, &progress.of(format_args!("agent {id}"))).await });
     futures_util::future::try_join_all(each).await?;
     let infra_kept_for = match other_user(paths, &root).await? {
         Some(other) => {

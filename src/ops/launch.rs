@@ -3,6 +3,7 @@
 use std::{
     cell::{OnceCell, RefCell},
     str::FromStr,
+    time::Duration,
 };
 
 use indexmap::IndexMap;
@@ -11,8 +12,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    OpsError, context, evidence, prepare, project::Project, proof, require, run::Work, setup, setup::Infra, status,
-    template,
+    OpsError, context, evidence, prepare,
+    project::Project,
+    proof, require,
+    run::{self, Work},
+    setup,
+    setup::Infra,
+    status, template,
 };
 use crate::{
     config::text::{self, AfterCloneAct, Context},
@@ -85,7 +91,10 @@ pub enum Outcome {
     /// The agent was brought up and proven healthy.
     Launched {
         /// Milliseconds of each step, in the order in which they were done.
-        steps: Vec<(String, u64)>,
+        #[schemars(with = "std::collections::BTreeMap<String, u64>")]
+        steps: IndexMap<String, u64>,
+        /// Milliseconds of `CREATE DATABASE`, which the step `database` contains; none when it was there already.
+        create_database_ms: Option<u64>,
     },
     /// It ran already; nothing was changed.
     Unchanged {
@@ -111,17 +120,17 @@ pub async fn launch(project: &Project, choice: Choice, options: Options, progres
     let record = begin(project, id, previous, options)?;
     record.write(&paths.record(id))?;
     let mut journal = Journal::open(&paths.journal(id))?;
-    let (infra, template) = (OnceCell::new(), OnceCell::new());
-    let launch = Launch { project, id, progress, infra, template, record: RefCell::new(record) };
+    let (infra, template, created) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+    let launch = Launch { project, id, progress, infra, template, created, record: RefCell::new(record) };
     let times = launch.work().run("launch", &mut journal, progress).await?;
+    let created = launch.created.get().copied();
     let mut record = launch.record.into_inner();
     record.healthy = true;
     record.write(&paths.record(id))?;
     journal.clear()?;
     let urls = record.urls;
-    let millis = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let steps = times.into_iter().map(|step| (step.name, millis(step.time))).collect();
-    Ok(Report { id, outcome: Outcome::Launched { steps }, urls })
+    let create_database_ms = created.map(run::millis);
+    Ok(Report { id, outcome: Outcome::Launched { steps: run::by_name(times), create_database_ms }, urls })
 }
 
 /// Makes the id this project's, after its ports were found usable.
@@ -207,6 +216,8 @@ struct Launch<'a> {
     record: RefCell<AgentRecord>,
     infra: OnceCell<Infra>,
     template: OnceCell<Option<Ensured>>,
+    /// Time of `CREATE DATABASE`.
+    created: OnceCell<Duration>,
 }
 
 impl Launch<'_> {
@@ -295,6 +306,7 @@ impl Launch<'_> {
         let (server, costs) = (&postgres.server, &postgres.costs);
         let cloned = database::clone(server, &admin, self.id, &template.template.database, costs).await?;
         if let database::Cloned::Made { create, hand_over } = cloned {
+            self.created.set(create).expect("the step runs once");
             let (create, hand_over) = (create.as_secs_f32(), hand_over.as_secs_f32());
             self.progress.tell(format_args!("     create database {create:.2} s, hand-over {hand_over:.2} s"));
         }

@@ -12,6 +12,7 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use indexmap::IndexMap;
 
 use crate::{
     error::{Diagnose, Error, Result},
@@ -37,6 +38,18 @@ pub struct StepTime {
     pub name: String,
     /// From its beginning to its end.
     pub time: Duration,
+}
+
+/// Whole milliseconds of `time`.
+#[must_use]
+pub fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Milliseconds by name, in the order in which the steps were done.
+#[must_use]
+pub fn by_name(times: Vec<StepTime>) -> IndexMap<String, u64> {
+    times.into_iter().map(|step| (step.name, millis(step.time))).collect()
 }
 
 /// Steps that did not come to a good end.

@@ -3,12 +3,18 @@
 //! It works with a lost record and after a launch that was cut off anywhere. What is not there is no error; what
 //! cannot be removed is one, and the registry keeps the id until all is gone.
 
-use camino::{Utf8Path, Utf8PathBuf};
-use schemars::JsonSchema;
-use serde::Serialize;
 use std::cell::RefCell;
 
-use super::{OpsError, run::Work, setup};
+use camino::{Utf8Path, Utf8PathBuf};
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{
+    OpsError,
+    run::{self, Work},
+    setup,
+};
 use crate::{
     config::paths::Paths,
     error::Result,
@@ -31,6 +37,17 @@ pub struct Report {
     pub id: AgentId,
     /// What was there and is gone.
     pub removed: Vec<String>,
+    /// Milliseconds of each step, in the order in which they were done.
+    #[schemars(with = "std::collections::BTreeMap<String, u64>")]
+    pub steps: IndexMap<String, u64>,
+    /// Milliseconds of `DROP DATABASE`, which the step `database` contains.
+    pub drop_database_ms: u64,
+}
+
+impl Report {
+    fn nothing(id: AgentId) -> Self {
+        Self { id, removed: Vec::new(), steps: IndexMap::new(), drop_database_ms: 0 }
+    }
 }
 
 /// Tears agent `id` down.
@@ -43,7 +60,7 @@ pub async fn teardown(paths: &Paths, id: AgentId, progress: &Progress) -> Result
     let known = claim.is_some() || paths.agent(id).exists() || paths.stack(StackName::Agent(id)).path().exists();
     let Some(infra) = registry.infra().cloned() else {
         // Without infra nothing but files and processes can be there.
-        return if known { remove(paths, id, claim, None, progress).await } else { Ok(Report { id, removed: vec![] }) };
+        return if known { remove(paths, id, claim, None, progress).await } else { Ok(Report::nothing(id)) };
     };
     remove(paths, id, claim, Some(infra), progress).await
 }
@@ -55,7 +72,9 @@ pub async fn teardown(paths: &Paths, id: AgentId, progress: &Progress) -> Result
 pub async fn all(paths: &Paths, progress: &Progress) -> Result<Vec<Report>> {
     let registry = Registry::read(&paths.registry())?;
     let ids: Vec<AgentId> = registry.agents().keys().copied().collect();
-    futures_util::future::join_all(ids.into_iter().map(|id| teardown(paths, id, progress))).await.into_iter().collect()
+    let each =
+        ids.into_iter().map(|id| async move { teardown(paths, id, &progress.of(format_args!("agent {id}"))).await });
+    futures_util::future::join_all(each).await.into_iter().collect()
 }
 
 async fn remove(
@@ -71,13 +90,13 @@ async fn remove(
         source,
     })?;
     let lock = Lock::acquire(&paths.locks(), &id.name(), &format!("teardown {id}"), PATIENCE).await?;
-    let undo = Undo { paths, id, claim, infra, progress, removed: RefCell::new(Vec::new()) };
+    let undo = Undo { paths, id, claim, infra, progress, report: RefCell::new(Report::nothing(id)) };
     let mut journal = Journal::open(&paths.journal(id))?;
-    undo.work().run("teardown", &mut journal, progress).await?;
+    let times = undo.work().run("teardown", &mut journal, progress).await?;
     drop(journal);
     undo.record().await?;
     lock.remove()?;
-    Ok(Report { id, removed: undo.removed.into_inner() })
+    Ok(Report { steps: run::by_name(times), ..undo.report.into_inner() })
 }
 
 struct Undo<'a> {
@@ -86,7 +105,7 @@ struct Undo<'a> {
     claim: Option<AgentClaim>,
     infra: Option<InfraClaim>,
     progress: &'a Progress,
-    removed: RefCell<Vec<String>>,
+    report: RefCell<Report>,
 }
 
 impl Undo<'_> {
@@ -110,7 +129,7 @@ impl Undo<'_> {
     }
 
     fn gone(&self, what: impl Into<String>) {
-        self.removed.borrow_mut().push(what.into());
+        self.report.borrow_mut().removed.push(what.into());
     }
 
     async fn processes(&self) -> Result<()> {
@@ -128,6 +147,7 @@ impl Undo<'_> {
         let server = setup::running_server(self.paths, infra, self.progress).await?;
         let admin = Session::maintenance(&server).await?;
         let removed = database::remove(&admin, self.id).await?;
+        self.report.borrow_mut().drop_database_ms = run::millis(removed.drop);
         if removed.database {
             self.gone(format!("database {}", self.id.database()));
         }

@@ -19,6 +19,8 @@ const TICK: Duration = Duration::from_millis(100);
 pub struct Progress {
     printer: Printer,
     live: Option<MultiProgress>,
+    /// What all lines begin with: whose step it is, when several work at once.
+    label: String,
 }
 
 /// A step that runs. Dropped without a word it was interrupted.
@@ -40,7 +42,14 @@ impl Progress {
             live: std::io::stderr()
                 .is_terminal()
                 .then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr())),
+            label: String::new(),
         }
+    }
+
+    /// The same progress, for steps that belong to `whom`.
+    #[must_use]
+    pub fn of(&self, whom: impl std::fmt::Display) -> Self {
+        Self { label: format!("{whom}: "), ..self.clone() }
     }
 
     /// Shows that the step `name` runs.
@@ -52,7 +61,7 @@ impl Progress {
             if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
                 line.set_style(style);
             }
-            line.set_message(name.to_owned());
+            line.set_message(format!("{}{name}", self.label));
             line.enable_steady_tick(TICK);
             line
         });
@@ -61,6 +70,7 @@ impl Progress {
 
     /// A line of the telling that does not break the live lines.
     pub fn tell(&self, text: impl std::fmt::Display) {
+        let text = format_args!("{}{text}", self.label);
         match &self.live {
             Some(live) => live.suspend(|| self.printer.tell(text)),
             None => self.printer.tell(text),

@@ -1,5 +1,7 @@
 //! Removes an agent's role and database.
 
+use std::time::{Duration, Instant};
+
 use super::{DatabaseError, State, inspect, slow_queries};
 use crate::{
     infra::postgres::{Session, identifier},
@@ -13,6 +15,8 @@ pub struct Removed {
     pub database: bool,
     /// The role.
     pub role: bool,
+    /// Time of `DROP DATABASE`.
+    pub drop: Duration,
 }
 
 /// Drops the agent's database, ending the sessions in it and no others, and its role. What is not there is no error.
@@ -28,15 +32,18 @@ pub async fn remove(admin: &Session, id: AgentId) -> Result<Removed, DatabaseErr
         State::Foreign { owner } => return Err(DatabaseError::Foreign { database: name, owner }),
         State::HalfMade | State::Whole { .. } => true,
     };
+    let mut drop = Duration::ZERO;
     if database {
         slow_queries::reset(admin, id).await?;
         let what = format!("drop the database {name}");
         // Its owner may have made it a template, and templates cannot be dropped.
         admin.run(&what, &format!("ALTER DATABASE {quoted} IS_TEMPLATE false")).await?;
+        let begun = Instant::now();
         admin.run_long(&what, &format!("DROP DATABASE IF EXISTS {quoted} WITH (FORCE)")).await?;
+        drop = begun.elapsed();
     }
     if state.role {
         admin.run(&format!("drop the role {name}"), &format!("DROP ROLE IF EXISTS {quoted}")).await?;
     }
-    Ok(Removed { database, role: state.role })
+    Ok(Removed { database, role: state.role, drop })
 }
