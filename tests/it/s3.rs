@@ -349,7 +349,7 @@ fn a_bucket_is_made_inspected_and_removed_while_the_server_runs() {
             let (one, stop) = (one.clone(), Arc::clone(&stop));
             std::thread::spawn(move || {
                 for number in 0_u32.. {
-                    let status = one.send("PUT", &format!("/agent-1/{number}"), &[0; 100_000]).status;
+                    let status = one.send("PUT", &format!("/agent-1/{number}"), &vec![0; 100_000]).status;
                     assert!(matches!(status, 200 | 403 | 404 | 500), "{status}");
                     if stop.load(Ordering::Relaxed) {
                         break;
