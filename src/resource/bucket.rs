@@ -214,7 +214,9 @@ impl Buckets<'_> {
                 StatusCode::OK => Ok(BucketState::Ready),
                 _ => Ok(BucketState::Partial),
             },
-            None if self.root(name).exists() || self.key_path(name).exists() => Ok(BucketState::Partial),
+            None if self.root(name).exists() || self.key_path(name).exists() || !self.doomed(name).is_empty() => {
+                Ok(BucketState::Partial)
+            }
             None => Ok(BucketState::Absent),
         }
     }
@@ -242,11 +244,10 @@ impl Buckets<'_> {
         gone(fs_err::remove_file(&key_path)).map_err(files("remove", &key_path))?;
         let deadline = Instant::now() + REMOVAL;
         loop {
-            let doomed = root.with_file_name(format!(".removed-{}-{}", name.0, hex::encode(random::<8>())));
-            match fs_err::rename(&root, &doomed) {
-                Ok(()) => remove_tree(doomed.clone()).await.map_err(files("remove", &doomed))?,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(files("remove", &root)(error)),
+            let aside = root.with_file_name(format!("{}{}", doomed_prefix(name), hex::encode(random::<8>())));
+            gone(fs_err::rename(&root, &aside)).map_err(files("remove", &root))?;
+            for tree in self.doomed(name) {
+                remove_tree(tree.clone()).await.map_err(files("remove", &tree))?;
             }
             let refused = match &key {
                 None => true,
@@ -265,6 +266,13 @@ impl Buckets<'_> {
             }
             tokio::time::sleep(POLL).await;
         }
+    }
+
+    /// Storage that was taken away from its name and not yet deleted, also by a removal that did not end.
+    fn doomed(&self, name: &BucketName) -> Vec<Utf8PathBuf> {
+        let Ok(entries) = self.paths.infra("s3").join("roots").read_dir_utf8() else { return Vec::new() };
+        let names = entries.filter_map(Result::ok).filter(|entry| entry.file_name().starts_with(&doomed_prefix(name)));
+        names.map(camino::Utf8DirEntry::into_path).collect()
     }
 
     async fn head(&self, key: &KeyFile) -> Result<StatusCode, BucketError> {
@@ -298,6 +306,10 @@ impl Buckets<'_> {
                 .expect("an address of ours has scheme and host");
         (bucket, rusty_s3::Credentials::new(key.access_key.clone(), key.secret_key.expose().to_owned()))
     }
+}
+
+fn doomed_prefix(name: &BucketName) -> String {
+    format!(".removed-{}-", name.0)
 }
 
 /// A removal of what is not there is done.

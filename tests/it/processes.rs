@@ -257,6 +257,9 @@ async fn a_reader_sees_what_is_written_while_no_follower_runs_and_not_again_late
     output.write_all(b"1\n2\n").expect("a write");
     followers.ended("app").expect("taken over");
     drop(followers);
+    // As if killed after it wrote to the log and before it noted so: the next follower takes this back.
+    let mut log = std::fs::File::options().append(true).open(stack.log("app")).expect("the log");
+    log.write_all(b"2026-11-22T17:24:30.123Z 3\n").expect("a write");
     output.write_all(b"3\nhalf").expect("a write");
     let (first, mut tail) = Tail::start(&stack, &["app".to_owned()], 2).expect("a tail");
     assert_eq!(first.iter().map(text).collect::<Vec<_>>(), ["2", "3"]);

@@ -349,7 +349,7 @@ fn a_bucket_is_made_inspected_and_removed_while_the_server_runs() {
             let (one, stop) = (one.clone(), Arc::clone(&stop));
             std::thread::spawn(move || {
                 for number in 0_u32.. {
-                    let status = one.send("PUT", &format!("/agent-1/{number}"), &[0; 100_000]).status;
+                    let status = one.send("PUT", &format!("/agent-1/{number}"), &vec![0; 100_000]).status;
                     assert!(matches!(status, 200 | 403 | 404 | 500), "{status}");
                     if stop.load(Ordering::Relaxed) {
                         break;
@@ -377,8 +377,12 @@ fn a_bucket_is_made_inspected_and_removed_while_the_server_runs() {
     drop(server);
     runtime.block_on(async {
         assert!(matches!(buckets.ensure(&name, 0).await, Err(BucketError::Unreachable { .. })));
+        // A removal that was cut off before is finished too.
+        let left = paths.infra("s3").join("roots/.removed-agent-1-0");
+        fs_err::create_dir_all(left.join("content/00")).expect("what a crash left");
         buckets.remove(&name).await.expect("removed without a server");
-        assert!(!paths.infra("s3").join("roots/agent-1").exists());
+        assert_eq!(fs_err::read_dir(paths.infra("s3").join("roots")).expect("roots").count(), 0);
+        assert_eq!(buckets.inspect(&name).await.expect("a state"), BucketState::Absent);
     });
 }
 

@@ -190,7 +190,7 @@ fn what_an_interrupted_build_left_is_never_taken_for_a_template() {
 async fn building(postgres: &Postgres, text: &str) {
     let admin = postgres.admin().await;
     let sql = format!("SELECT count(*) FROM pg_stat_activity WHERE usename ~ 'builder' AND query ~ '{text}'");
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_mins(1);
     while value::<i64>(&admin, &sql).await == 0 {
         assert!(std::time::Instant::now() < deadline, "no build in a minute");
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;

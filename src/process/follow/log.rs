@@ -16,7 +16,10 @@ pub(super) struct Log {
     path: Utf8PathBuf,
     file: File,
     pub(super) inode: u64,
+    /// Bytes that count.
     pub(super) len: u64,
+    /// Whether a write failed half-way and what it left could not be cut off.
+    torn: bool,
 }
 
 impl Log {
@@ -41,13 +44,17 @@ impl Log {
     fn append(path: Utf8PathBuf) -> io::Result<Self> {
         let file = File::options().create(true).append(true).open(&path)?;
         let metadata = file.metadata()?;
-        Ok(Self { path, file, inode: metadata.ino(), len: metadata.len() })
+        Ok(Self { path, file, inode: metadata.ino(), len: metadata.len(), torn: false })
     }
 
     /// Appends `bytes` as a whole or not at all.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if let Err(error) = self.file.write_all(bytes) {
+        if self.torn {
             self.file.set_len(self.len)?;
+            self.torn = false;
+        }
+        if let Err(error) = self.file.write_all(bytes) {
+            self.torn = self.file.set_len(self.len).is_err();
             return Err(error);
         }
         self.len += bytes.len() as u64;

@@ -356,6 +356,21 @@ mod tests {
     }
 
     #[test]
+    fn what_the_log_did_not_take_is_taken_over_later() {
+        use std::io::Write as _;
+        let (_directory, stack) = stack();
+        std::os::unix::fs::symlink("/dev/full", stack.log("x")).expect("a full disk");
+        let mut follower = Follower::open(&stack, "x").expect("a follower");
+        follower.writer().expect("a writer").write_all(b"one\ntwo\n").expect("a write");
+        let error = follower.take(jiff::Timestamp::UNIX_EPOCH, false).expect_err("a full disk");
+        assert!(std::error::Error::source(&error).is_some_and(|source| source.to_string().contains("No space")));
+        std::fs::remove_file(stack.log("x")).expect("a removal");
+        let mut follower = Follower::open(&stack, "x").expect("the next follower");
+        assert_eq!(take_all(&mut follower, false), b"one\ntwo\n");
+        assert_eq!(logged(&stack), "one\ntwo\n");
+    }
+
+    #[test]
     fn an_emptied_raw_file_is_followed_from_its_start() {
         use std::io::Write as _;
         let (_directory, stack) = stack();

@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead as _, BufReader},
     process::{Child, Stdio},
-    sync::mpsc,
+    sync::{Arc, Mutex, mpsc},
     time::{Duration, Instant},
 };
 
@@ -21,14 +21,19 @@ pub(super) struct Server {
     pub(super) console_port: u16,
     child: Child,
     lines: mpsc::Receiver<String>,
+    log: Log,
 }
+
+/// What the server said, for whoever looks at a failure.
+type Log = Arc<Mutex<Vec<String>>>;
 
 impl Server {
     /// Starts one and waits until it is ready.
     pub(super) fn start(world: &World) -> Self {
         let (root, port, console_port) = (world.path("state/infra/s3"), world.ports.at(1), world.ports.at(2));
-        let (child, lines) = launch(world, &root, port, console_port);
-        let server = Self { root, port, console_port, child, lines };
+        let log = Log::default();
+        let (child, lines) = launch(world, &root, port, console_port, Arc::clone(&log));
+        let server = Self { root, port, console_port, child, lines, log };
         server.wait_ready();
         server
     }
@@ -37,11 +42,17 @@ impl Server {
         let deadline = Instant::now() + DEADLINE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let line = self.lines.recv_timeout(left).expect("the server becomes ready");
+            let line = self.lines.recv_timeout(left);
+            let line = line.unwrap_or_else(|error| panic!("the server is not ready: {error}\n{}", self.log()));
             if line == "ready" {
                 return;
             }
         }
+    }
+
+    /// What it said so far.
+    pub(super) fn log(&self) -> String {
+        self.log.lock().expect("nobody panics with it").join("\n")
     }
 
     /// Writes a key file whose secret is `secret-<name>`, as an atomic write does.
@@ -76,7 +87,7 @@ impl Server {
     }
 
     pub(super) fn start_again(&mut self, world: &World) {
-        (self.child, self.lines) = launch(world, &self.root, self.port, self.console_port);
+        (self.child, self.lines) = launch(world, &self.root, self.port, self.console_port, Arc::clone(&self.log));
         self.wait_ready();
     }
 
@@ -97,7 +108,13 @@ impl Drop for Server {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the server under test is a child of the test")]
-fn launch(world: &World, root: &Utf8PathBuf, port: u16, console_port: u16) -> (Child, mpsc::Receiver<String>) {
+fn launch(
+    world: &World,
+    root: &Utf8PathBuf,
+    port: u16,
+    console_port: u16,
+    log: Log,
+) -> (Child, mpsc::Receiver<String>) {
     let (port, console_port) = (port.to_string(), console_port.to_string());
     let mut child = world
         .harness(["serve", "s3", "--root", root.as_str(), "--port", &port, "--console-port", &console_port])
@@ -110,10 +127,9 @@ fn launch(world: &World, root: &Utf8PathBuf, port: u16, console_port: u16) -> (C
     let (sender, lines) = mpsc::channel();
     std::thread::spawn(move || {
         for line in stderr.lines().map_while(Result::ok) {
-            eprintln!("s3 | {line}");
-            if sender.send(line).is_err() {
-                break;
-            }
+            log.lock().expect("nobody panics with it").push(line.clone());
+            // After the start nobody waits for lines any more.
+            drop(sender.send(line));
         }
     });
     (child, lines)

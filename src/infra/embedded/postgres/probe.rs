@@ -42,6 +42,9 @@ struct Kept {
 ///
 /// # Errors
 /// When the server or the disk refuses.
+///
+/// # Panics
+/// When costs are no JSON, which they always are.
 pub async fn clone_costs(cluster: &Cluster) -> Result<CloneCosts, ClusterError> {
     let admin = Session::maintenance(&cluster.server()).await?;
     let server_version = version(&admin).await?;

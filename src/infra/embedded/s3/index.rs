@@ -65,6 +65,9 @@ const SCHEMA: &str = "
     PRAGMA user_version = 1;
 ";
 
+/// Setting that stands while the bucket is deleted.
+const DELETED: &str = "deleted";
+
 const COLUMNS: &str = "key, file, size, etag, modified, attributes";
 
 impl Index {
@@ -146,12 +149,6 @@ impl Index {
         })
     }
 
-    /// Whether there is any object or upload.
-    pub(crate) fn is_empty(&self) -> Result<bool, StorageError> {
-        let sql = "SELECT NOT EXISTS (SELECT 1 FROM object) AND NOT EXISTS (SELECT 1 FROM upload)";
-        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
-    }
-
     /// The names of all content files that must stay.
     pub(crate) fn files(&self) -> Result<std::collections::HashSet<String>, StorageError> {
         let mut statement = self.connection.prepare("SELECT file FROM object UNION ALL SELECT file FROM part")?;
@@ -181,9 +178,27 @@ impl Index {
         Ok(())
     }
 
-    /// Removes all settings.
-    pub(crate) fn clear_settings(&mut self) -> Result<(), StorageError> {
+    /// Whether the bucket was deleted.
+    pub(crate) fn is_deleted(&self) -> Result<bool, StorageError> {
+        Ok(self.setting::<bool>(DELETED)?.unwrap_or(false))
+    }
+
+    /// Makes the bucket new, without any settings.
+    pub(super) fn create_bucket(&mut self) -> Result<(), StorageError> {
         self.connection.execute("DELETE FROM setting", [])?;
+        Ok(())
+    }
+
+    /// Deletes the bucket with its settings. There must be no object and no upload.
+    pub(super) fn delete_bucket(&mut self) -> Result<(), StorageError> {
+        let transaction = self.connection.transaction()?;
+        let sql = "SELECT EXISTS (SELECT 1 FROM object) OR EXISTS (SELECT 1 FROM upload)";
+        if transaction.query_row(sql, [], |row| row.get(0))? {
+            return Err(StorageError::BucketNotEmpty);
+        }
+        transaction.execute("DELETE FROM setting", [])?;
+        transaction.execute("INSERT INTO setting VALUES (?1, 'true')", [DELETED])?;
+        transaction.commit()?;
         Ok(())
     }
 }
@@ -201,6 +216,12 @@ pub(super) fn write(
     condition: &Condition,
     expiry: &Expiry,
 ) -> Result<Option<FileId>, StorageError> {
+    let deleted: bool = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM setting WHERE name = ?1)")?
+        .query_row([DELETED], |row| row.get(0))?;
+    if deleted {
+        return Err(StorageError::NoSuchBucket);
+    }
     let before = find(connection, &object.key)?;
     let visible = before.as_ref().filter(|before| !expiry.hides(&before.key, before.size, before.modified));
     match (&condition.exists, visible) {

@@ -188,13 +188,11 @@ mod tests {
                 prop_assert!(page.objects.len() + page.prefixes.len() <= limit);
                 seen.0.extend(page.objects.into_iter().map(|entry| entry.key));
                 seen.1.extend(page.prefixes);
-                match page.next {
-                    Some(next) => after = After::from_token(&next.to_token()).expect("a token of ours"),
-                    None => {
-                        prop_assert_eq!(seen, (objects, prefixes));
-                        return Ok(());
-                    }
-                }
+                let Some(next) = page.next else {
+                    prop_assert_eq!(seen, (objects, prefixes));
+                    return Ok(());
+                };
+                after = After::from_token(&next.to_token()).expect("a token of ours");
             }
             prop_assert!(false, "the listing does not end");
         }

@@ -387,10 +387,12 @@ mod tests {
     #[case(Algorithm::Crc64nvme)]
     fn combined_crcs_are_those_of_the_whole(#[case] algorithm: Algorithm) {
         let sum = |bytes: &[u8]| {
-            let mut hasher = ChecksumHasher::default();
-            hasher.crc32 = Some(Crc32::new());
-            hasher.crc32c = Some(Crc32c::new());
-            hasher.crc64nvme = Some(Crc64Nvme::new());
+            let mut hasher = ChecksumHasher {
+                crc32: Some(Crc32::new()),
+                crc32c: Some(Crc32c::new()),
+                crc64nvme: Some(Crc64Nvme::new()),
+                ..ChecksumHasher::default()
+            };
             hasher.update(bytes);
             let sums = Checksums::from(hasher.finalize());
             BASE64_STANDARD.decode(sums.get(algorithm).expect("a digest")).expect("base64")

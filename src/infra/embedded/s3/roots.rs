@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     os::unix::fs::MetadataExt as _,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -24,6 +27,8 @@ const IDLE: Duration = Duration::from_mins(2);
 pub(crate) struct Root {
     index: Mutex<Index>,
     pub(crate) content: Content,
+    /// What the index says of the bucket, at hand without a query.
+    deleted: AtomicBool,
     /// Device and inode of the index: another one at the same path means that the root was removed.
     identity: (u64, u64),
 }
@@ -33,6 +38,28 @@ impl Root {
     pub(crate) fn index(&self) -> MutexGuard<'_, Index> {
         // A panic inside a piece of work rolled its transaction back: the index is as good as before.
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the bucket was deleted with the agent's own key.
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.deleted.load(Ordering::Relaxed)
+    }
+
+    /// Creates the bucket again, if it was deleted.
+    pub(crate) fn create_bucket(&self) -> Result<(), StorageError> {
+        let mut index = self.index();
+        if index.is_deleted()? {
+            index.create_bucket()?;
+        }
+        self.deleted.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Deletes the bucket, which must be empty.
+    pub(crate) fn delete_bucket(&self) -> Result<(), StorageError> {
+        self.index().delete_bucket()?;
+        self.deleted.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Runs `work` in a worker thread: disk work must not hold up the event loop.
@@ -79,26 +106,37 @@ impl Roots {
 
     /// The root of `access_key`, which must be a key that exists.
     pub(crate) async fn root(self: &Arc<Self>, access_key: &str) -> Result<Arc<Root>, StorageError> {
+        // An open root costs one stat; the event loop waits for nobody who is opening one.
+        if let Ok(mut table) = self.open.try_lock()
+            && let Some(root) = self.opened(&mut table, access_key)
+        {
+            return Ok(root);
+        }
         let (roots, access_key) = (Arc::clone(self), access_key.to_owned());
         tokio::task::spawn_blocking(move || roots.root_blocking(&access_key)).await?
     }
 
     /// [`Self::root`] for a worker thread.
     pub(crate) fn root_blocking(&self, access_key: &str) -> Result<Arc<Root>, StorageError> {
-        let path = self.directory.join(access_key);
-        let now = Instant::now();
         let mut table = self.table();
-        if let Some(open) = table.get_mut(access_key) {
-            if identity(&path).ok() == Some(open.root.identity) {
-                open.used = now;
-                return Ok(Arc::clone(&open.root));
-            }
-            // The root was removed under us; what still works on the old one writes to files without a name.
-            table.remove(access_key);
+        if let Some(root) = self.opened(&mut table, access_key) {
+            return Ok(root);
         }
-        let root = Arc::new(self.open_root(access_key, &path)?);
-        table.insert(access_key.to_owned(), Open { root: Arc::clone(&root), used: now });
+        let root = Arc::new(self.open_root(access_key, &self.directory.join(access_key))?);
+        table.insert(access_key.to_owned(), Open { root: Arc::clone(&root), used: Instant::now() });
         Ok(root)
+    }
+
+    /// The root if it is open and still the one that lies at its path. If it was removed under us, what still works on
+    /// it writes to files without a name.
+    fn opened(&self, table: &mut HashMap<String, Open>, access_key: &str) -> Option<Arc<Root>> {
+        let open = table.get_mut(access_key)?;
+        if identity(&self.directory.join(access_key)).ok() == Some(open.root.identity) {
+            open.used = Instant::now();
+            return Some(Arc::clone(&open.root));
+        }
+        table.remove(access_key);
+        None
     }
 
     fn open_root(&self, access_key: &str, path: &Utf8Path) -> Result<Root, StorageError> {
@@ -111,7 +149,8 @@ impl Roots {
         }
         let index = Index::open(&index_path(path))?;
         let identity = identity(path).map_err(StorageError::io("read", path))?;
-        Ok(Root { index: Mutex::new(index), content: Content::new(content, self.run), identity })
+        let deleted = AtomicBool::new(index.is_deleted()?);
+        Ok(Root { index: Mutex::new(index), content: Content::new(content, self.run), deleted, identity })
     }
 
     /// Closes the roots that nobody has used for a while, and those that were removed.

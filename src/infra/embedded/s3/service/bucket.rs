@@ -12,17 +12,10 @@ use s3s::{
 };
 
 use super::{Scope, refuse::Refuse as _};
-use crate::infra::embedded::s3::{error::StorageError, expiry, index::Index};
-
-/// Setting that stands while the bucket is deleted.
-const DELETED: &str = "deleted";
+use crate::infra::embedded::s3::{expiry, roots::Root};
 
 /// Setting with the time at which the bucket was created, in milliseconds since 1970.
 const CREATED: &str = "created";
-
-pub(super) fn is_deleted(index: &Index) -> Result<bool, StorageError> {
-    Ok(index.setting::<bool>(DELETED)?.unwrap_or(false))
-}
 
 pub(super) async fn list(scope: Scope, _: S3Request<ListBucketsInput>) -> S3Result<ListBucketsOutput> {
     let facts = scope.root.run(|root| {
@@ -34,7 +27,7 @@ pub(super) async fn list(scope: Scope, _: S3Request<ListBucketsInput>) -> S3Resu
             index.set(CREATED, Some(&now))?;
             now
         };
-        Ok((is_deleted(&index)?, created))
+        Ok((index.is_deleted()?, created))
     });
     let (deleted, created) = facts.await.refuse()?;
     let bucket = Bucket {
@@ -61,13 +54,7 @@ pub(super) fn head(_: Scope, _: S3Request<HeadBucketInput>) -> Ready<S3Result<He
 
 pub(super) async fn create(scope: Scope, request: S3Request<CreateBucketInput>) -> S3Result<CreateBucketOutput> {
     // As in us-east-1, creating what one has already is no error.
-    let work = scope.root.run(|root| {
-        let mut index = root.index();
-        if is_deleted(&index)? {
-            index.clear_settings()?;
-        }
-        Ok(())
-    });
+    let work = scope.root.run(Root::create_bucket);
     work.await.refuse()?;
     Ok(CreateBucketOutput { location: Some(format!("/{}", request.input.bucket)) })
 }
@@ -76,12 +63,7 @@ pub(super) async fn delete(scope: Scope, _: S3Request<DeleteBucketInput>) -> S3R
     let days = scope.principal.expire_days;
     let work = scope.root.run(move |root| {
         expiry::purge(root, days)?;
-        let mut index = root.index();
-        if !index.is_empty()? {
-            return Err(StorageError::BucketNotEmpty);
-        }
-        index.clear_settings()?;
-        index.set(DELETED, Some(&true))
+        root.delete_bucket()
     });
     work.await.refuse()?;
     Ok(DeleteBucketOutput::default())

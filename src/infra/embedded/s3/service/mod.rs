@@ -69,8 +69,7 @@ impl Service {
     /// The root of the request's key with its bucket.
     async fn scope<T>(&self, request: &S3Request<T>) -> S3Result<Scope> {
         let scope = self.any_scope(request).await?;
-        let deleted = scope.root.run(|root| bucket::is_deleted(&root.index())).await.refuse()?;
-        if deleted { Err(s3_error!(NoSuchBucket)) } else { Ok(scope) }
+        if scope.root.is_deleted() { Err(s3_error!(NoSuchBucket)) } else { Ok(scope) }
     }
 }
 

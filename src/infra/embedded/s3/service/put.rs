@@ -11,7 +11,6 @@ use s3s::{
 use super::{Scope, condition, digest::Announced, refuse::Refuse as _};
 use crate::infra::embedded::s3::{
     attributes::Attributes,
-    error::StorageError,
     expiry::{self, Expiry},
     index::Object,
     sink,
@@ -63,9 +62,6 @@ pub(super) async fn put(scope: Scope, mut request: S3Request<PutObjectInput>) ->
         let object = Object { key: input.key, file, size, etag, modified: expiry::now(), attributes };
         let replaced = {
             let mut index = root.index();
-            if super::bucket::is_deleted(&index)? {
-                return Err(StorageError::NoSuchBucket);
-            }
             let expiry = Expiry::read(&index, days)?;
             index.put(&object, &condition, &expiry)?
         };
