@@ -8,7 +8,7 @@ check:
 
 # Figures of the issue, side by side
 bench *args:
-    cargo run --release --locked --example bench -- {{ args }}
+    cargo bench --locked {{ args }}
 
 # The demo
 demo:
