@@ -7,7 +7,7 @@ use camino::Utf8Path;
 
 use crate::{
     config::paths::Paths,
-    infra::embedded::mail::{ADMIN, MailError, UserFile, UserName, layout},
+    infra::embedded::mail::{ADMIN, MailError, UserFile, UserName, count, layout},
     model::secret::Secret,
     store::atomic::{self, Access},
 };
@@ -79,12 +79,7 @@ pub async fn inspect(paths: &Paths, name: &str) -> Result<Option<Mailbox>, MailE
         if read(&root, &user)?.is_none() {
             return Ok(None);
         }
-        let path = layout::mails(&layout::mailbox(&root, user.as_str()));
-        match path.read_dir_utf8() {
-            Ok(entries) => Ok(Some(Mailbox { mails: entries.count() })),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Some(Mailbox { mails: 0 })),
-            Err(source) => Err(MailError::File { act: "list", path, source }),
-        }
+        Ok(Some(Mailbox { mails: count(&root, &user)? }))
     })
     .await
 }

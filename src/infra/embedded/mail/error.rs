@@ -67,6 +67,9 @@ pub enum MailError {
     /// The mailbox was removed while it was used.
     #[error("mailbox {0} is gone")]
     Gone(String),
+    /// A job of the service ended by a panic.
+    #[error("the job ended by a fault of the program")]
+    Job,
     /// No randomness to be had.
     #[error("no random bytes: {0}")]
     Random(String),
@@ -91,7 +94,7 @@ impl Diagnose for MailError {
             | Self::Gone(_)
             | Self::Store(_)
             | Self::Random(_) => ExitCode::StepFailed,
-            Self::Runtime(_) => ExitCode::Internal,
+            Self::Runtime(_) | Self::Job => ExitCode::Internal,
         }
     }
 
@@ -109,6 +112,7 @@ impl Diagnose for MailError {
             | Self::Gone(_)
             | Self::Store(_)
             | Self::Random(_)
+            | Self::Job
             | Self::Runtime(_) => None,
         }
     }

@@ -18,12 +18,13 @@ pub(super) const IDLE: Duration = Duration::from_mins(5);
 pub(super) const SMTP_CONNECTIONS: usize = 100;
 /// Wrong passwords, and commands not understood, before a connection is cut.
 pub(super) const MISTAKES: usize = 20;
-/// Bytes of a mail kept in memory before it goes to a file; its headers are looked for in them.
-pub(super) const IN_MEMORY: usize = 512 * 1024;
+/// Bytes of a mail kept in memory before it goes to a file; its headers are looked for in them. What never goes to a file
+/// is stored in the index.
+pub(super) const IN_MEMORY: usize = 256 * 1024;
 /// Mails of one box; the oldest goes first. Mailpit's default.
-pub(super) const MAILS_PER_BOX: usize = 500;
+pub(super) const MAILS_PER_BOX: i64 = 500;
 /// Bytes of all mails of one box; the oldest goes first.
-pub(super) const BYTES_PER_BOX: u64 = 1 << 30;
+pub(super) const BYTES_PER_BOX: i64 = 1 << 30;
 /// Bytes of text kept for searching, a mail.
 pub(super) const SEARCH_TEXT: usize = 1 << 20;
 /// Depth of multiparts that is followed; deeper ones are shown as text.

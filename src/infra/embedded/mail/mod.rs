@@ -5,7 +5,8 @@
 //!
 //! ```text
 //! <root>/users/<user>.json        0600, written and removed by resource::mailbox
-//!        boxes/<user>/index.sqlite, mails/<ID>.eml, tmp/
+//!        boxes/<user>/index.sqlite, mails/<ID>.eml (large ones)
+//!        spool/                   large mails on their way in
 //!        lock                     held while a box is made or removed
 //! ```
 //!
@@ -24,5 +25,5 @@ mod web;
 
 pub use error::MailError;
 pub use serve::serve;
-pub use store::layout;
+pub use store::{count, layout};
 pub use users::{ADMIN, UNCLAIMED, UserFile, UserName};

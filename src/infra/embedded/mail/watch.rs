@@ -24,6 +24,7 @@ pub(super) fn logins(store: &Arc<Store>) -> Result<impl Future<Output = ()> + us
     Ok(async move {
         let mut events = [0; 4096];
         while watch.read(&mut events).await.is_ok_and(|count| count > 0) {
+            store.forget_removed();
             store.events.logins_changed();
         }
         // Without the watch, logins are still checked at every request.

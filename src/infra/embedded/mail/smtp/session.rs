@@ -275,6 +275,7 @@ impl Session {
         let mailbox = self.login.as_ref().map_or(UNCLAIMED, |login| login.user.as_str());
         let level = if text.starts_with('4') { "warning" } else { "error" };
         let event = json!({ "Level": level, "Type": "smtpd", "IP": self.origin.ip, "Message": text });
+        self.store.count(mailbox, |stats| stats.rejected += 1);
         self.store.events.frame(mailbox, "error", &event);
         self.reply(text).await
     }

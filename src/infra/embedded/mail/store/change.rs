@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Content, Filter, Item, Store, View, lock, mailbox::Mailbox, source, tags};
+use super::{Content, Filter, Item, Store, View, mailbox::Mailbox, source, tags};
 use crate::infra::embedded::mail::{MailError, events::Kind, mime::Mail, users::Login};
 
 /// Deletions told one by one; more are told as `prune`. Mailpit's number.
@@ -27,34 +27,58 @@ impl Store {
         id: &str,
         content: Content,
     ) -> Result<(), MailError> {
-        let (name, mailbox) = self.for_delivery(login)?;
-        let target = lock(&mailbox).source_path(id);
-        let raw = content.settle(self, &target)?;
+        let open = self.for_delivery(login)?;
+        let name = &open.name;
+        let (raw, file) = match content {
+            Content::Memory(raw) => (raw, None),
+            Content::File(spool) => {
+                let target = open.lock().source_path(id);
+                (spool.settle(&target)?, Some(target))
+            }
+        };
         let mail = Mail::parse(&raw);
         let created = jiff::Timestamp::now().as_millisecond();
         let username = login.map_or("", |login| login.user.as_str());
         let item = Item::new(&mail, id, created, username, &raw);
-        let removed = {
-            let mut mailbox = lock(&mailbox);
-            if !mailbox.is_current() {
-                return Err(MailError::Gone(name));
+        let kept = {
+            let mut mailbox = open.lock();
+            if self.is_current(&open) {
+                mailbox.insert(&item, created, &mail, file.is_none().then_some(raw.as_slice()))
+            } else {
+                Err(MailError::Gone(name.clone()))
             }
-            mailbox.insert(&item, created, &mail)?
         };
-        self.events.frame(&name, "new", &item);
-        self.tell_removed(&name, &removed);
+        let removed = match (kept, file) {
+            (Ok(removed), _) => removed,
+            (Err(error), None) => return Err(error),
+            (Err(error), Some(file)) => {
+                // What stays in spite of this goes when the box is opened next.
+                drop(std::fs::remove_file(file));
+                return Err(error);
+            }
+        };
+        self.count(name, |stats| {
+            stats.accepted += 1;
+            stats.accepted_bytes += item.size;
+        });
+        self.events.frame(name, "new", &item);
+        self.tell_removed(name, &removed);
         Ok(())
     }
 
     /// Deletes mails of `view`; ids that are not there are no error.
     pub(in crate::infra::embedded::mail) fn delete(&self, view: &View, selection: &Selection) -> Result<(), MailError> {
-        for (name, mailbox) in self.boxes(view)? {
-            let mut mailbox = lock(&mailbox);
+        for open in self.boxes(view)? {
+            let name = &open.name;
+            let mut mailbox = open.lock();
             let ids = selected(&mailbox, selection)?;
             mailbox.remove(&ids)?;
             match selection {
-                Selection::All => self.events.send(&name, Kind::Truncated),
-                Selection::Ids(_) | Selection::Matching(_) => self.tell_removed(&name, &ids),
+                Selection::All => {
+                    self.count(name, |stats| stats.deleted += ids.len() as u64);
+                    self.events.send(name, Kind::Truncated);
+                }
+                Selection::Ids(_) | Selection::Matching(_) => self.tell_removed(name, &ids),
             }
         }
         Ok(())
@@ -67,30 +91,31 @@ impl Store {
         selection: &Selection,
         read: bool,
     ) -> Result<(), MailError> {
-        for (name, mailbox) in self.boxes(view)? {
-            let mut mailbox = lock(&mailbox);
+        for open in self.boxes(view)? {
+            let name = &open.name;
+            let mut mailbox = open.lock();
             let ids = selected(&mailbox, selection)?;
             let mut changed = Vec::new();
-            let change = mailbox.index.transaction().map_err(|error| failed(&name, error))?;
+            let change = mailbox.index.transaction().map_err(|error| failed(name, error))?;
             for id in ids {
                 let rows = change
                     .prepare_cached("UPDATE mails SET read = ?1 WHERE id = ?2 AND read <> ?1")
                     .and_then(|mut update| update.execute(rusqlite::params![read, id]))
-                    .map_err(|error| failed(&name, error))?;
+                    .map_err(|error| failed(name, error))?;
                 if rows > 0 {
                     changed.push(id);
                 }
             }
-            change.commit().map_err(|error| failed(&name, error))?;
+            change.commit().map_err(|error| failed(name, error))?;
             if changed.is_empty() {
                 continue;
             }
             if matches!(selection, Selection::Ids(_)) {
                 for id in &changed {
-                    self.events.frame(&name, "update", &json!({ "ID": id, "Read": read }));
+                    self.events.frame(name, "update", &json!({ "ID": id, "Read": read }));
                 }
             }
-            self.events.send(&name, Kind::Totals);
+            self.events.send(name, Kind::Totals);
         }
         Ok(())
     }
@@ -136,8 +161,9 @@ impl Store {
         view: &View,
         change: impl Fn(&str, &[String]) -> Option<Vec<String>>,
     ) -> Result<(), MailError> {
-        for (name, mailbox) in self.boxes(view)? {
-            let mailbox = lock(&mailbox);
+        for open in self.boxes(view)? {
+            let name = &open.name;
+            let mailbox = open.lock();
             for id in mailbox.matching(&Filter::all())? {
                 let now: String = mailbox
                     .index
@@ -150,13 +176,14 @@ impl Store {
                     .index
                     .execute("UPDATE mails SET tags = ? WHERE id = ?", [&text, &id])
                     .map_err(|error| mailbox.fail(error))?;
-                self.events.frame(&name, "update", &json!({ "ID": id, "Tags": tags }));
+                self.events.frame(name, "update", &json!({ "ID": id, "Tags": tags }));
             }
         }
         Ok(())
     }
 
     fn tell_removed(&self, name: &str, ids: &[String]) {
+        self.count(name, |stats| stats.deleted += ids.len() as u64);
         if ids.len() > TOLD {
             self.events.frame(name, "prune", &Value::Null);
         } else {

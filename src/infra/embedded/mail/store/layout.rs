@@ -52,16 +52,20 @@ pub(in crate::infra::embedded::mail) fn is_box_name(name: &str) -> bool {
     name == UNCLAIMED || UserName::new(name).is_ok()
 }
 
-/// Makes a directory of mode 0700, if it is not there; its parents too.
+/// Makes a directory of mode 0700, if it is not there. Missing parents get the ordinary mode: other services, which may
+/// run as other users, have theirs beside this one.
 ///
 /// # Errors
 /// When it cannot be made.
 pub fn make_directory(path: &Utf8Path) -> Result<(), MailError> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|source| MailError::File {
-        act: "make",
-        path: path.to_owned(),
-        source,
-    })
+    let fail = |source| MailError::File { act: "make", path: path.to_owned(), source };
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(fail)?;
+    }
+    match std::fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(fail(error)),
+        _ => Ok(()),
+    }
 }
 
 /// Waits for the lock under which boxes are made and removed; dropped, it is free.

@@ -3,15 +3,16 @@
 use std::os::unix::fs::MetadataExt as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, config::DbConfig};
 
-use super::{Filter, Item, layout, source};
-use crate::infra::embedded::mail::{MailError, limits, mime::Mail};
+use super::{Filter, layout, source};
+use crate::infra::embedded::mail::MailError;
 
 /// Version of the schema.
 const VERSION: i64 = 1;
 
-/// The long column stands last: `SQLite` then reads the others without it.
+/// The long column of `mails` stands last: `SQLite` then reads the others without it. A mail without a row in `sources`
+/// has its source in a file.
 const SCHEMA: &str = "
 CREATE TABLE mails (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -27,25 +28,37 @@ CREATE TABLE mails (
     s_subject TEXT NOT NULL, s_message_id TEXT NOT NULL,
     s_all TEXT NOT NULL
 );
+CREATE TABLE sources (
+    seq INTEGER PRIMARY KEY REFERENCES mails (seq) ON DELETE CASCADE,
+    raw BLOB NOT NULL
+);
 PRAGMA user_version = 1;
+";
+
+/// `synchronous = FULL`: a commit is on disk when it returns, also in WAL mode. The small cache keeps an idle box cheap;
+/// with `auto_vacuum` a deleted mail gives its disk back.
+const SETTINGS: &str = "
+PRAGMA auto_vacuum = INCREMENTAL;
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+PRAGMA foreign_keys = ON;
+PRAGMA cache_size = -256;
+PRAGMA journal_size_limit = 1048576;
+PRAGMA temp_store = MEMORY;
 ";
 
 /// An open box.
 #[derive(Debug)]
 pub(super) struct Mailbox {
-    directory: Utf8PathBuf,
+    pub(super) directory: Utf8PathBuf,
     pub(super) index: Connection,
-    /// Device and inode of the index. While it is open its inode is nobody else's.
-    identity: (u64, u64),
 }
 
 impl Mailbox {
-    /// Opens the box at `directory`, which exists, and removes sources that were never acknowledged.
+    /// Opens the box at `directory`, which exists, and removes files that were never acknowledged.
     pub(super) fn open(directory: Utf8PathBuf) -> Result<Self, MailError> {
-        let path = layout::index(&directory);
-        let index = open_index(&path)?;
-        let identity = identity(&path)?;
-        let mailbox = Self { directory, index, identity };
+        let index = open_index(&layout::index(&directory), OpenFlags::default())?;
+        let mailbox = Self { directory, index };
         let mails = layout::mails(&mailbox.directory);
         if !mails.is_dir() {
             std::fs::create_dir(&mails).map_err(|source| MailError::File { act: "make", path: mails, source })?;
@@ -55,9 +68,13 @@ impl Mailbox {
         Ok(mailbox)
     }
 
-    /// Whether the box on disk is still this one.
-    pub(super) fn is_current(&self) -> bool {
-        identity(&layout::index(&self.directory)).is_ok_and(|identity| identity == self.identity)
+    /// Mails in the box at `directory`, which has an index.
+    pub(super) fn count(directory: &Utf8Path) -> Result<usize, MailError> {
+        let path = layout::index(directory);
+        let fail = |source| MailError::Index { path: path.clone(), source };
+        let index = open_index(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let count: i64 = index.query_row("SELECT count(*) FROM mails", [], |row| row.get(0)).map_err(fail)?;
+        Ok(usize::try_from(count).unwrap_or(0))
     }
 
     pub(super) fn source_path(&self, id: &str) -> Utf8PathBuf {
@@ -68,62 +85,21 @@ impl Mailbox {
         MailError::Index { path: layout::index(&self.directory), source }
     }
 
-    /// Adds a mail whose source is settled; gives the ids that had to go for it. Durable when it returns.
-    pub(super) fn insert(&mut self, item: &Item, created: i64, mail: &Mail<'_>) -> Result<Vec<String>, MailError> {
-        let path = layout::index(&self.directory);
-        let fail = |source| MailError::Index { path: path.clone(), source };
-        let addresses = |list: &[super::super::mime::Address]| {
-            list.iter().map(|one| one.text().to_lowercase()).collect::<Vec<_>>().join("\n")
-        };
-        let parts = mail.parts();
-        let names: Vec<_> = parts.iter().map(|part| part.file_name.to_lowercase()).collect();
-        let mut text = mail.visible_text();
-        if text.len() > limits::SEARCH_TEXT {
-            let end = (0..=limits::SEARCH_TEXT).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
-            text.truncate(end);
+    /// The source of a mail that is indexed.
+    pub(super) fn source(&self, id: &str) -> Result<Vec<u8>, MailError> {
+        let stored = self
+            .index
+            .prepare_cached("SELECT raw FROM sources JOIN mails USING (seq) WHERE id = ?")
+            .and_then(|mut select| select.query_row([id], |row| row.get(0)).optional())
+            .map_err(|error| self.fail(error))?;
+        if let Some(raw) = stored {
+            return Ok(raw);
         }
-        let body = text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
-        let from = addresses(std::slice::from_ref(&item.from));
-        let (to, cc, bcc, reply_to) =
-            (addresses(&item.to), addresses(&item.cc), addresses(&item.bcc), addresses(&item.reply_to));
-        let subject = item.subject.to_lowercase();
-        let all = [from.as_str(), &subject, &to, &cc, &bcc, &reply_to, &names.join("\n"), &body].join("\n");
-        let stored = serde_json::to_string(item).unwrap_or_default();
-        let tags = serde_json::to_string(&item.tags).unwrap_or_default();
-        let size = i64::try_from(item.size).unwrap_or(i64::MAX);
-        let change = self.index.transaction().map_err(fail)?;
-        change
-            .prepare_cached(
-                "INSERT INTO mails (id, created, size, attachments, inlines, tags, item, s_from, s_to, s_cc, s_bcc, \
-                 s_reply_to, s_subject, s_message_id, s_all) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-            )
-            .and_then(|mut insert| {
-                insert.execute(params![
-                    item.id,
-                    created,
-                    size,
-                    i64::try_from(item.attachments).unwrap_or(i64::MAX),
-                    i64::try_from(parts.len() - item.attachments).unwrap_or(i64::MAX),
-                    tags,
-                    stored,
-                    from,
-                    to,
-                    cc,
-                    bcc,
-                    reply_to,
-                    subject,
-                    item.message_id.to_lowercase(),
-                    all
-                ])
-            })
-            .map_err(fail)?;
-        let removed = prune(&change).map_err(fail)?;
-        change.commit().map_err(fail)?;
-        self.remove_sources(&removed)?;
-        Ok(removed)
+        let path = self.source_path(id);
+        fs_err::read(&path).map_err(|source| MailError::File { act: "read", path, source })
     }
 
-    /// Removes the mails `ids` from the index, then their sources.
+    /// Removes the mails `ids` from the index, then their files.
     pub(super) fn remove(&mut self, ids: &[String]) -> Result<(), MailError> {
         let path = layout::index(&self.directory);
         let fail = |source| MailError::Index { path: path.clone(), source };
@@ -135,7 +111,8 @@ impl Mailbox {
                 .map_err(fail)?;
         }
         change.commit().map_err(fail)?;
-        self.remove_sources(ids)
+        self.remove_files(ids)?;
+        self.give_back().map_err(fail)
     }
 
     /// Ids of all mails that match, newest first.
@@ -146,7 +123,8 @@ impl Mailbox {
         rows.collect::<Result<_, _>>().map_err(|error| self.fail(error))
     }
 
-    fn remove_sources(&self, ids: &[String]) -> Result<(), MailError> {
+    /// Removes the files of mails, of those that have one.
+    pub(super) fn remove_files(&self, ids: &[String]) -> Result<(), MailError> {
         for id in ids {
             let path = self.source_path(id);
             match fs_err::remove_file(&path) {
@@ -156,6 +134,14 @@ impl Mailbox {
                 _ => {}
             }
         }
+        Ok(())
+    }
+
+    /// Gives the pages that are free back to the disk.
+    fn give_back(&self) -> rusqlite::Result<()> {
+        let mut vacuum = self.index.prepare_cached("PRAGMA incremental_vacuum")?;
+        let mut rows = vacuum.query([])?;
+        while rows.next()?.is_some() {}
         Ok(())
     }
 
@@ -169,43 +155,19 @@ impl Mailbox {
             if let Some(id) = id
                 && !known.exists([id]).map_err(|error| self.fail(error))?
             {
-                self.remove_sources(&[id.to_owned()])?;
+                self.remove_files(&[id.to_owned()])?;
             }
         }
         Ok(())
     }
 }
 
-/// Removes the oldest mails from the index until the box is within its limits; the newest always stays.
-fn prune(change: &rusqlite::Transaction<'_>) -> rusqlite::Result<Vec<String>> {
-    let (mut count, mut bytes): (usize, u64) =
-        change.query_row("SELECT count(*), coalesce(sum(size), 0) FROM mails", [], |row| {
-            Ok((usize::try_from(row.get::<_, i64>(0)?).unwrap_or(0), row.get::<_, i64>(1)?.unsigned_abs()))
-        })?;
-    let mut removed = Vec::new();
-    while count > 1 && (count > limits::MAILS_PER_BOX || bytes > limits::BYTES_PER_BOX) {
-        let (seq, id, size): (i64, String, i64) =
-            change.query_row("SELECT seq, id, size FROM mails ORDER BY seq LIMIT 1", [], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })?;
-        change.execute("DELETE FROM mails WHERE seq = ?", [seq])?;
-        count -= 1;
-        bytes -= size.unsigned_abs().min(bytes);
-        removed.push(id);
-    }
-    Ok(removed)
-}
-
-fn open_index(path: &Utf8Path) -> Result<Connection, MailError> {
+fn open_index(path: &Utf8Path, flags: OpenFlags) -> Result<Connection, MailError> {
     let fail = |source| MailError::Index { path: path.to_owned(), source };
-    let index = Connection::open(path).map_err(fail)?;
-    // FULL: a commit is on disk when it returns, also in WAL mode. The small cache keeps an idle box cheap.
-    index
-        .execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -256; \
-             PRAGMA journal_size_limit = 1048576; PRAGMA secure_delete = OFF; PRAGMA temp_store = MEMORY;",
-        )
-        .map_err(fail)?;
+    let index = Connection::open_with_flags(path, flags).map_err(fail)?;
+    // A connection to a removed box would otherwise, when closed, remove the log of the box that took its place.
+    index.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(fail)?;
+    index.execute_batch(SETTINGS).map_err(fail)?;
     let found: i64 = index.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(fail)?;
     match found {
         VERSION => {}
@@ -215,7 +177,8 @@ fn open_index(path: &Utf8Path) -> Result<Connection, MailError> {
     Ok(index)
 }
 
-fn identity(path: &Utf8Path) -> Result<(u64, u64), MailError> {
+/// Device and inode of a file.
+pub(super) fn identity(path: &Utf8Path) -> Result<(u64, u64), MailError> {
     let metadata =
         std::fs::metadata(path).map_err(|source| MailError::File { act: "look at", path: path.to_owned(), source })?;
     Ok((metadata.dev(), metadata.ino()))

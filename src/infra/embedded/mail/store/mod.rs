@@ -1,26 +1,25 @@
-//! Keeps mails: a directory a box, the source a file, an `SQLite` index beside it.
+//! Keeps mails: a directory a box with an `SQLite` index, which also holds the sources of all but large mails.
 //!
-//! Order of writing: source, its directory, index; of removing: index, source. So an indexed mail always has its source,
-//! and a source without an index entry was never acknowledged and is removed when the box is opened.
+//! One commit makes a mail durable. A large source is a file: it is written and synced before the index names it and
+//! removed after the index forgot it, so an indexed mail always has its source, and a file that no index names was never
+//! acknowledged and is removed when the box is opened.
 
 mod change;
+mod insert;
 mod item;
 pub mod layout;
 mod mailbox;
 mod read;
 mod search;
 mod source;
+mod stats;
 mod tags;
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use camino::Utf8PathBuf;
 use tokio::sync::Semaphore;
 
-use self::mailbox::Mailbox;
 pub(super) use self::{
     change::Selection,
     item::Item,
@@ -29,8 +28,9 @@ pub(super) use self::{
     source::{Content, Spool, new_id},
     tags::clean as clean_tag,
 };
+use self::{mailbox::Mailbox, stats::Counters};
 use super::{
-    MailError, UNCLAIMED,
+    MailError, UNCLAIMED, UserName,
     events::Events,
     limits,
     users::{Login, Users},
@@ -54,8 +54,21 @@ impl View {
     }
 }
 
-/// An open box with its name.
-type Named = (String, Arc<Mutex<Mailbox>>);
+/// A box that is open.
+#[derive(Debug)]
+struct Open {
+    name: String,
+    /// Device and inode of the index. While it is open its inode is nobody else's.
+    identity: (u64, u64),
+    mailbox: Mutex<Mailbox>,
+}
+
+impl Open {
+    /// The box, alone. A panic while it was locked left at most an open transaction, which rolled back: it is usable.
+    fn lock(&self) -> MutexGuard<'_, Mailbox> {
+        self.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// All boxes.
 #[derive(Debug)]
@@ -63,20 +76,22 @@ pub(super) struct Store {
     root: Utf8PathBuf,
     pub(super) users: Users,
     pub(super) events: Events,
-    open: Mutex<HashMap<String, Arc<Mutex<Mailbox>>>>,
+    open: Mutex<Vec<Arc<Open>>>,
+    counters: Counters,
     jobs: Arc<Semaphore>,
 }
 
 impl Store {
     /// The store at `root`; makes what is missing and forgets what was not finished.
     pub(super) fn open(root: Utf8PathBuf) -> Result<Self, MailError> {
-        for directory in [layout::users(&root), layout::boxes(&root), layout::spool(&root)] {
+        for directory in [root.clone(), layout::users(&root), layout::boxes(&root), layout::spool(&root)] {
             layout::make_directory(&directory)?;
         }
         source::clear_spool(&root)?;
         let users = Users::new(layout::users(&root));
         let jobs = Arc::new(Semaphore::new(limits::JOBS));
-        Ok(Self { root, users, events: Events::new(), open: Mutex::default(), jobs })
+        let (events, counters) = (Events::new(), Counters::default());
+        Ok(Self { root, users, events, open: Mutex::default(), counters, jobs })
     }
 
     /// Runs `job` where it may block. Not more than [`limits::JOBS`] run at once.
@@ -84,33 +99,38 @@ impl Store {
         self: &Arc<Self>,
         job: impl FnOnce(&Self) -> Result<T, MailError> + Send + 'static,
     ) -> Result<T, MailError> {
-        let permit = self.jobs.clone().acquire_owned().await.map_err(|_| MailError::Gone("the store".to_owned()))?;
+        let permit = self.jobs.clone().acquire_owned().await.map_err(|_| MailError::Job)?;
         let store = self.clone();
         let done = tokio::task::spawn_blocking(move || {
             let result = job(&store);
             drop(permit);
             result
         });
-        match done.await {
-            Ok(result) => result,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Err(MailError::Gone("the store".to_owned())),
-            },
-        }
+        // A job that panicked, over a mail that nobody foresaw, is that request's failure only.
+        done.await.map_err(|_| MailError::Job)?
     }
 
-    /// The boxes of `view` that there are, with their names.
-    fn boxes(&self, view: &View) -> Result<Vec<Named>, MailError> {
+    /// Closes boxes that were removed or replaced on disk.
+    pub(super) fn forget_removed(&self) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|one| {
+            let there = self.is_current(one);
+            if !there {
+                self.counters.forget(&one.name);
+            }
+            there
+        });
+    }
+
+    /// The boxes of `view` that there are.
+    fn boxes(&self, view: &View) -> Result<Vec<Arc<Open>>, MailError> {
         let names = match view {
             View::One(name) => vec![name.clone()],
             View::All => self.names()?,
         };
         let mut boxes = Vec::with_capacity(names.len());
         for name in names {
-            if let Some(mailbox) = self.existing(&name)? {
-                boxes.push((name, mailbox));
-            }
+            boxes.extend(self.existing(&name)?);
         }
         Ok(boxes)
     }
@@ -131,7 +151,7 @@ impl Store {
     }
 
     /// The box of `login`, made if there is none yet; without a login the box of unclaimed mails.
-    fn for_delivery(&self, login: Option<&Login>) -> Result<Named, MailError> {
+    fn for_delivery(&self, login: Option<&Login>) -> Result<Arc<Open>, MailError> {
         let name = login.map_or(UNCLAIMED, |login| login.user.as_str()).to_owned();
         // Under this lock nobody removes a box, so a box cannot be made again after its user is gone.
         let lock = layout::lock(&self.root)?;
@@ -140,32 +160,42 @@ impl Store {
         }
         layout::make_directory(&layout::mailbox(&self.root, &name))?;
         drop(lock);
-        match self.existing(&name)? {
-            Some(mailbox) => Ok((name, mailbox)),
-            None => Err(MailError::Gone(name)),
-        }
+        self.existing(&name)?.ok_or(MailError::Gone(name))
     }
 
-    /// The box `name`, if its directory is there. An open index whose file was removed or replaced is closed.
-    fn existing(&self, name: &str) -> Result<Option<Arc<Mutex<Mailbox>>>, MailError> {
+    /// The box `name`, if its directory is there.
+    fn existing(&self, name: &str) -> Result<Option<Arc<Open>>, MailError> {
         let directory = layout::mailbox(&self.root, name);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(mailbox) = open.get(name) {
-            if lock(mailbox).is_current() {
-                return Ok(Some(mailbox.clone()));
+        if let Some(at) = open.iter().position(|one| one.name == name) {
+            if self.is_current(&open[at]) {
+                return Ok(Some(open[at].clone()));
             }
-            open.remove(name);
+            open.remove(at);
+            self.counters.forget(name);
         }
         if !directory.is_dir() {
             return Ok(None);
         }
-        let mailbox = Arc::new(Mutex::new(Mailbox::open(directory)?));
-        open.insert(name.to_owned(), mailbox.clone());
-        Ok(Some(mailbox))
+        let mailbox = Mailbox::open(directory.clone())?;
+        let identity = mailbox::identity(&layout::index(&directory))?;
+        let opened = Arc::new(Open { name: name.to_owned(), identity, mailbox: Mutex::new(mailbox) });
+        open.push(opened.clone());
+        Ok(Some(opened))
+    }
+
+    /// Whether the box on disk is still the open one.
+    fn is_current(&self, open: &Open) -> bool {
+        let index = layout::index(&layout::mailbox(&self.root, &open.name));
+        mailbox::identity(&index).is_ok_and(|identity| identity == open.identity)
     }
 }
 
-/// A panic while a box was locked left at most an open transaction, which rolled back: the box is usable.
-fn lock(mailbox: &Mutex<Mailbox>) -> std::sync::MutexGuard<'_, Mailbox> {
-    mailbox.lock().unwrap_or_else(PoisonError::into_inner)
+/// Mails in the box of `user` below `root`, asked beside a service that may or may not run.
+///
+/// # Errors
+/// When the index cannot be read.
+pub fn count(root: &camino::Utf8Path, user: &UserName) -> Result<usize, MailError> {
+    let directory = layout::mailbox(root, user.as_str());
+    if layout::index(&directory).exists() { Mailbox::count(&directory) } else { Ok(0) }
 }

@@ -3,7 +3,7 @@
 use rusqlite::Row;
 use serde::Serialize;
 
-use super::{Filter, Item, Store, View, lock, mailbox::Mailbox, source, tags};
+use super::{Filter, Item, Store, View, mailbox::Mailbox, source, tags};
 use crate::infra::embedded::mail::MailError;
 
 /// Which slice of a list.
@@ -45,8 +45,8 @@ impl Store {
         let (total, unread) = self.totals(view)?;
         let (mut messages_count, mut messages_unread, mut rows) = (0, 0, Vec::new());
         let wanted = page.limit.map(|limit| page.start.saturating_add(limit));
-        for (_, mailbox) in self.boxes(view)? {
-            let mailbox = lock(&mailbox);
+        for open in self.boxes(view)? {
+            let mailbox = open.lock();
             let (count, unread) = counts(&mailbox, filter)?;
             messages_count += count;
             messages_unread += unread;
@@ -70,8 +70,8 @@ impl Store {
     /// Mails and unread mails of `view`.
     pub(in crate::infra::embedded::mail) fn totals(&self, view: &View) -> Result<(usize, usize), MailError> {
         let mut totals = (0, 0);
-        for (_, mailbox) in self.boxes(view)? {
-            let (count, unread) = counts(&lock(&mailbox), &Filter::all())?;
+        for open in self.boxes(view)? {
+            let (count, unread) = counts(&open.lock(), &Filter::all())?;
             totals = (totals.0 + count, totals.1 + unread);
         }
         Ok(totals)
@@ -80,8 +80,8 @@ impl Store {
     /// All tags of `view` with the number of their mails.
     pub(in crate::infra::embedded::mail) fn tags(&self, view: &View) -> Result<Vec<(String, usize)>, MailError> {
         let mut all = Vec::<String>::new();
-        for (_, mailbox) in self.boxes(view)? {
-            let mailbox = lock(&mailbox);
+        for open in self.boxes(view)? {
+            let mailbox = open.lock();
             let mut select = mailbox
                 .index
                 .prepare_cached("SELECT json_each.value FROM mails, json_each(mails.tags)")
@@ -113,8 +113,8 @@ impl Store {
         if !source::is_id(id) {
             return Ok(None);
         }
-        for (_, mailbox) in self.boxes(view)? {
-            let mailbox = lock(&mailbox);
+        for open in self.boxes(view)? {
+            let mailbox = open.lock();
             let mut select = mailbox
                 .index
                 .prepare_cached("SELECT created, read, tags, item FROM mails WHERE id = ?")
@@ -122,12 +122,7 @@ impl Store {
             let mut rows = select.query([id]).map_err(|error| mailbox.fail(error))?;
             if let Some(row) = rows.next().map_err(|error| mailbox.fail(error))? {
                 let (_, item) = item(row).map_err(|error| mailbox.fail(error))?;
-                let path = mailbox.source_path(id);
-                let raw = fs_err::read(&path).map_err(|source| MailError::File {
-                    act: "read",
-                    path: path.clone(),
-                    source,
-                })?;
+                let raw = mailbox.source(id)?;
                 return Ok(Some(Found { item, raw }));
             }
         }
@@ -137,8 +132,8 @@ impl Store {
     /// Bytes on disk of the sources of `view`.
     pub(in crate::infra::embedded::mail) fn bytes(&self, view: &View) -> Result<u64, MailError> {
         let mut bytes = 0;
-        for (_, mailbox) in self.boxes(view)? {
-            let mailbox = lock(&mailbox);
+        for open in self.boxes(view)? {
+            let mailbox = open.lock();
             let sum: i64 = mailbox
                 .index
                 .query_row("SELECT coalesce(sum(size), 0) FROM mails", [], |row| row.get(0))

@@ -52,30 +52,15 @@ impl Spool {
         self.file.as_file_mut().write_all(bytes).map_err(fail)
     }
 
-    /// Makes it durable under the name `target`.
-    fn settle(self, target: &Utf8Path) -> Result<(), MailError> {
+    /// Makes it durable under the name `target`, and gives its bytes.
+    pub(super) fn settle(self, target: &Utf8Path) -> Result<Vec<u8>, MailError> {
         let fail = |source| MailError::File { act: "write", path: target.to_owned(), source };
         self.file.as_file().sync_all().map_err(fail)?;
         self.file.persist_noclobber(target).map_err(|error| fail(error.error))?;
-        target.parent().map_or(Ok(()), layout::sync_directory)
-    }
-}
-
-impl Content {
-    /// Makes the content durable as the file `target` and gives it back for reading.
-    pub(super) fn settle(self, store: &Store, target: &Utf8Path) -> Result<Vec<u8>, MailError> {
-        match self {
-            Self::Memory(bytes) => {
-                let mut spool = Spool::new(store)?;
-                spool.write(&bytes)?;
-                spool.settle(target)?;
-                Ok(bytes)
-            }
-            Self::File(spool) => {
-                spool.settle(target)?;
-                fs_err::read(target).map_err(|source| MailError::File { act: "read", path: target.to_owned(), source })
-            }
+        if let Some(directory) = target.parent() {
+            layout::sync_directory(directory)?;
         }
+        fs_err::read(target).map_err(fail)
     }
 }
 

@@ -12,6 +12,7 @@ pub(super) async fn info(State(app): State<App>, Extension(viewer): Extension<Vi
     let uptime = app.started.elapsed().as_secs();
     let info = app.store.run(move |store| {
         let (messages, unread) = store.totals(&viewer.view)?;
+        let stats = store.stats(&viewer.view);
         let tags = store.tags(&viewer.view)?.into_iter().map(|(tag, count)| (tag, Value::from(count)));
         Ok(json!({
             "Version": VERSION,
@@ -23,11 +24,11 @@ pub(super) async fn info(State(app): State<App>, Extension(viewer): Extension<Vi
             "Tags": tags.collect::<Map<_, _>>(),
             "RuntimeStats": {
                 "Uptime": uptime,
-                "Memory": 0,
-                "MessagesDeleted": 0,
-                "SMTPAccepted": messages,
-                "SMTPAcceptedSize": 0,
-                "SMTPRejected": 0,
+                "Memory": memory(),
+                "MessagesDeleted": stats.deleted,
+                "SMTPAccepted": stats.accepted,
+                "SMTPAcceptedSize": stats.accepted_bytes,
+                "SMTPRejected": stats.rejected,
                 "SMTPIgnored": 0,
             },
         }))
@@ -68,4 +69,10 @@ pub(super) async fn mailboxes(State(app): State<App>, Extension(viewer): Extensi
 
 pub(super) async fn alive() -> StatusCode {
     StatusCode::OK
+}
+
+/// Bytes of memory that this process has resident; 0 where the kernel does not say.
+fn memory() -> u64 {
+    let statm = procfs::process::Process::myself().and_then(|process| process.statm());
+    statm.map_or(0, |statm| statm.resident * rustix::param::page_size() as u64)
 }
