@@ -6,8 +6,8 @@ use crate::{
     commands::{
         Context,
         agent::{AgentCommand, CliArgs, WithId},
-        demo, exec, health, infra, launch, logs, ls, psql, restart, schema, serve, setup_infra, slow_queries, stats,
-        status, supervise, teardown, template, url,
+        demo, doctor, exec, health, infra, launch, logs, ls, psql, restart, schema, serve, setup_infra, slow_queries,
+        stats, status, supervise, teardown, template, url,
     },
     error::Result,
     exit_code::ExitCode,
@@ -41,6 +41,7 @@ enum Command {
     Exec(WithId<exec::Args>),
     Infra(infra::Args),
     Demo(demo::Args),
+    Doctor(doctor::Args),
     Template(template::Args),
     Schema(schema::Args),
     #[command(hide = true)]
@@ -67,6 +68,7 @@ impl Command {
             Self::SlowQueries(WithId { id, args }) => AgentCommand::SlowQueries(args).run(id, context),
             Self::Exec(WithId { id, args }) => AgentCommand::Exec(args).run(id, context),
             Self::Demo(args) => args.run(context),
+            Self::Doctor(args) => args.run(context),
             Self::Infra(args) => args.run(context),
             Self::Template(args) => args.run(context),
             Self::Schema(args) => args.run(context),

@@ -3,6 +3,7 @@
 pub mod agent;
 mod context;
 pub mod demo;
+pub mod doctor;
 pub mod exec;
 pub mod health;
 pub mod infra;

@@ -3,6 +3,7 @@
 pub mod agent;
 mod context;
 pub mod demo;
+pub mod doctor;
 mod error;
 mod evidence;
 pub mod example;
