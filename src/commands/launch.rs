@@ -19,6 +19,9 @@ pub struct Args {
     /// Take the variables that processes have of the launching shell (PATH, LANG, proxies …) from this shell anew
     #[arg(long)]
     refresh_env: bool,
+    /// Bring an agent that runs up to today's manifest; processes whose entry changed are restarted
+    #[arg(long)]
+    update: bool,
     /// One JSON object
     #[arg(long)]
     json: bool,
@@ -32,7 +35,7 @@ impl Args {
     pub fn run(self, context: &Context) -> Result<ExitCode> {
         let project = context.project()?;
         let progress = context.progress();
-        let options = ops::launch::Options { refresh_env: self.refresh_env };
+        let options = ops::launch::Options { refresh_env: self.refresh_env, update: self.update };
         let report = context.block_on(ops::launch::launch(&project, self.id, options, &progress))?;
         if self.json {
             context.printer.json(&report);

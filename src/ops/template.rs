@@ -9,14 +9,14 @@ use serde::Serialize;
 use super::{
     OpsError, context, prepare,
     project::Project,
-    setup::{self, Infra},
+    setup::{self, Infra, InfraRecord},
 };
 use crate::{
     config::{paths::Paths, text},
     error::Result,
     infra::postgres::Session,
     model::{
-        layer::Recipe,
+        layer::{self, Foundation, Recipe},
         manifest::{Manifest, Service, TemplateStep},
         secret::Secret,
     },
@@ -72,6 +72,25 @@ pub async fn ensure(project: &Project, infra: &Infra, rebuild: bool, progress: &
         rebuild,
     };
     Ok(Some(template::ensure(&request, &mut |event| progress.tell(event)).await?))
+}
+
+/// The fingerprint that the project's template has when it is up to date; `None` when the app uses no database, or no
+/// server was set up yet that could tell its version.
+///
+/// # Errors
+/// When an input of a step cannot be read.
+pub fn fingerprint(project: &Project) -> Result<Option<String>> {
+    let settings = &project.settings;
+    let Some(postgres) = InfraRecord::read(&project.paths)?.and_then(|record| record.postgres) else { return Ok(None) };
+    if !settings.services.contains(&Service::Postgres) {
+        return Ok(None);
+    }
+    let manifest = &settings.manifest;
+    let steps = manifest.template.step.iter().map(|step| recipe(manifest, step, &settings.workdir));
+    let recipes: Vec<Recipe> = steps.collect::<Result<_>>()?;
+    let extensions = manifest.infra.extensions.clone();
+    let foundation = Foundation { server_major: postgres.version.major, extensions };
+    Ok(layer::chain(&foundation, &recipes).pop().map(|layer| layer.fingerprint))
 }
 
 /// Key and mailbox of steps that write objects or send mail while a template is built.

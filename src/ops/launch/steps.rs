@@ -1,34 +1,28 @@
-//! `launch`: every step is ensured, those that do not need each other at once; the last one is the proof.
+//! The steps of a launch and how they depend on each other.
 
 use std::{
     cell::{OnceCell, RefCell},
-    str::FromStr,
     time::Duration,
 };
 
-use indexmap::IndexMap;
-use jiff::Timestamp;
-use schemars::JsonSchema;
-use serde::Serialize;
-
-use super::{
-    OpsError, context, evidence, prepare,
-    project::Project,
-    proof, require,
-    run::{self, Work},
-    setup,
-    setup::Infra,
-    status, template,
-};
+use super::standing;
 use crate::{
     config::text::{self, AfterCloneAct, Context},
     error::Result,
+    infra::postgres::Session,
     model::{
-        id::{AgentId, InvalidAgentId},
+        id::AgentId,
         manifest::Service,
-        ports,
-        stack::{ProcessSpec, StackName, StackSpec},
+        stack::{StackName, StackSpec},
         status::{ProcessState, ProcessStatus},
+    },
+    ops::{
+        OpsError, context, evidence, prepare,
+        project::Project,
+        proof, require,
+        run::Work,
+        setup::{self, Infra},
+        template,
     },
     output::progress::Progress,
     process::cmd::Cmd,
@@ -38,181 +32,13 @@ use crate::{
         ports::{self as port_check, Needed},
         template::Ensured,
     },
-    store::{
-        journal::Journal,
-        lock::{Lock, PATIENCE},
-        record::{self, AgentRecord, AgentSecrets},
-        registry::Registry,
-    },
+    store::record::AgentRecord,
     supervisor::builtin::Builtin,
     wire::protocol::Until,
 };
 
-/// Which id to launch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Choice {
-    /// This one.
-    Id(AgentId),
-    /// The lowest that is free and whose ports can be used.
-    Next,
-}
-
-impl FromStr for Choice {
-    type Err = InvalidAgentId;
-
-    fn from_str(text: &str) -> Result<Self, InvalidAgentId> {
-        if text == "next" { Ok(Self::Next) } else { text.parse().map(Self::Id) }
-    }
-}
-
-/// What a launch can be told.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
-    /// Record the launching shell's environment anew.
-    pub refresh_env: bool,
-}
-
-/// What came of it.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Report {
-    /// The agent.
-    pub id: AgentId,
-    /// What was done.
-    pub outcome: Outcome,
-    /// Its pages by name.
-    #[schemars(with = "std::collections::BTreeMap<String, String>")]
-    pub urls: IndexMap<String, String>,
-}
-
-/// What a launch did.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Outcome {
-    /// The agent was brought up and proven healthy.
-    Launched {
-        /// Milliseconds of each step, in the order in which they were done.
-        #[schemars(with = "std::collections::BTreeMap<String, u64>")]
-        steps: IndexMap<String, u64>,
-        /// Milliseconds of `CREATE DATABASE`, which the step `database` contains; none when it was there already.
-        create_database_ms: Option<u64>,
-    },
-    /// It ran already; nothing was changed.
-    Unchanged {
-        /// What moved on since its launch, each with the command that brings it up.
-        moved_on: Vec<String>,
-    },
-}
-
-/// Launches the agent of `choice`.
-///
-/// # Errors
-/// When its ports cannot be used or are taken, or a step fails. What was done is kept; the same command goes on.
-pub async fn launch(project: &Project, choice: Choice, options: Options, progress: &Progress) -> Result<Report> {
-    let id = claim(project, choice).await?;
-    let paths = &project.paths;
-    let _lock = Lock::acquire(&paths.locks(), &id.name(), &format!("launch {id}"), PATIENCE).await?;
-    let previous = AgentRecord::read(&paths.record(id))?;
-    if let Some(record) = previous.clone().filter(|_| !options.refresh_env)
-        && let Some(report) = running(project, record, progress).await?
-    {
-        return Ok(report);
-    }
-    let was_healthy = previous.as_ref().is_none_or(|record| record.healthy);
-    let record = begin(project, id, previous, options)?;
-    record.write(&paths.record(id))?;
-    let mut journal = Journal::open(&paths.journal(id))?;
-    let (infra, template, created) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-    let launch = Launch { project, id, progress, was_healthy, infra, template, created, record: RefCell::new(record) };
-    let times = launch.work().run("launch", &mut journal, progress).await?;
-    let created = launch.created.get().copied();
-    let mut record = launch.record.into_inner();
-    record.healthy = true;
-    record.write(&paths.record(id))?;
-    journal.clear()?;
-    let urls = record.urls;
-    let create_database_ms = created.map(run::millis);
-    Ok(Report { id, outcome: Outcome::Launched { steps: run::by_name(times), create_database_ms }, urls })
-}
-
-/// Makes the id this project's, after its ports were found usable.
-async fn claim(project: &Project, choice: Choice) -> Result<AgentId> {
-    let settings = &project.settings;
-    let usable = |id| ports::of_agent(&settings.manifest, &settings.infra_ports, id);
-    if let Choice::Id(id) = choice {
-        usable(id)?;
-    }
-    let claim = |registry: &mut Registry| {
-        let id = match choice {
-            Choice::Id(id) => id,
-            Choice::Next => registry.next_free(|id| usable(id).is_ok())?,
-        };
-        registry.claim(id, &settings.project_root, &settings.workdir)?;
-        Ok(id)
-    };
-    Ok(Registry::change(&project.paths.registry(), &project.paths.locks(), "launch", claim).await?)
-}
-
-/// The report of an agent that runs as it should; `None` when there is something to do. Services that were stopped are
-/// started again, which leaves the agent as it is.
-async fn running(project: &Project, record: AgentRecord, progress: &Progress) -> Result<Option<Report>> {
-    let id = record.id;
-    let Some(stack) = status::stack(&project.paths, StackName::Agent(id)).await? else { return Ok(None) };
-    if status::Overall::of(&stack.processes) != status::Overall::Running || !record.healthy {
-        return Ok(None);
-    }
-    setup::infra(project, progress).await?;
-    let mut moved_on = Vec::new();
-    let wanted = specification(project, &record)?;
-    let is = Builtin::new(&project.paths).specification(StackName::Agent(id))?;
-    for process in wanted.processes.iter().filter(|process| !is.processes.contains(process)) {
-        moved_on.push(format!("the manifest changed for {}: agent-harness launch {id} --refresh-env", process.name));
-    }
-    for process in is.processes.iter().filter(|is| !wanted.processes.iter().any(|process| process.name == is.name)) {
-        moved_on
-            .push(format!("the manifest has no {} any more: agent-harness launch {id} --refresh-env", process.name));
-    }
-    Ok(Some(Report { id, outcome: Outcome::Unchanged { moved_on }, urls: record.urls }))
-}
-
-/// The record to launch by: a new one, or the previous one with today's manifest.
-fn begin(project: &Project, id: AgentId, previous: Option<AgentRecord>, options: Options) -> Result<AgentRecord> {
-    let settings = &project.settings;
-    let (secrets, created, base_env) = match previous {
-        Some(previous) => (previous.secrets, previous.created, previous.base_env),
-        None => (AgentSecrets::new()?, Timestamp::now(), project.base_env.clone()),
-    };
-    let base_env = if options.refresh_env { project.base_env.clone() } else { base_env };
-    let ports = ports::of_agent(&settings.manifest, &settings.infra_ports, id)?;
-    Ok(AgentRecord {
-        version: record::VERSION,
-        id,
-        project_root: settings.project_root.clone(),
-        manifest_path: settings.manifest_path.clone(),
-        workdir: settings.workdir.clone(),
-        created,
-        template: None,
-        healthy: false,
-        base_env,
-        env: IndexMap::new(),
-        urls: IndexMap::new(),
-        services: settings.services.iter().copied().collect(),
-        ports,
-        secrets,
-    })
-}
-
-/// The stack of an agent, as manifest and record want it.
-fn specification(project: &Project, record: &AgentRecord) -> Result<StackSpec> {
-    let settings = &project.settings;
-    let values = context::of_agent(settings, record.id, &record.workdir, &record.ports, &record.secrets);
-    let resolve = |process| text::resolve_process(&settings.manifest, process, &values, &record.base_env);
-    let processes: Vec<ProcessSpec> =
-        settings.manifest.process.iter().map(resolve).collect::<std::result::Result<_, _>>()?;
-    Ok(StackSpec { name: StackName::Agent(record.id), processes })
-}
-
 /// What the steps of one launch share.
-struct Launch<'a> {
+pub(super) struct Launch<'a> {
     project: &'a Project,
     id: AgentId,
     progress: &'a Progress,
@@ -226,8 +52,21 @@ struct Launch<'a> {
     created: OnceCell<Duration>,
 }
 
+impl<'a> Launch<'a> {
+    pub(super) fn new(project: &'a Project, progress: &'a Progress, record: AgentRecord, was_healthy: bool) -> Self {
+        let (infra, template, created) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        let (id, record) = (record.id, RefCell::new(record));
+        Self { project, id, progress, was_healthy, record, infra, template, created }
+    }
+
+    /// The record as the steps left it, and the time of `CREATE DATABASE` if there was one.
+    pub(super) fn finish(self) -> (AgentRecord, Option<Duration>) {
+        (self.record.into_inner(), self.created.get().copied())
+    }
+}
+
 impl Launch<'_> {
-    fn work(&self) -> Work<'_> {
+    pub(super) fn work(&self) -> Work<'_> {
         let mut work = Work::new();
         let none: [&str; 0] = [];
         let uses = |service| self.project.settings.services.contains(&service);
@@ -307,7 +146,7 @@ impl Launch<'_> {
 
     async fn database(&self) -> Result<()> {
         let (Some(postgres), Some(Some(template))) = (&self.up().postgres, self.template.get()) else { return Ok(()) };
-        let admin = crate::infra::postgres::Session::maintenance(&postgres.server).await?;
+        let admin = Session::maintenance(&postgres.server).await?;
         database::ensure_role(&admin, self.id, &self.record().secrets.postgres).await?;
         let (server, costs) = (&postgres.server, &postgres.costs);
         let cloned = database::clone(server, &admin, self.id, &template.template.database, costs).await?;
@@ -370,7 +209,7 @@ impl Launch<'_> {
     }
 
     async fn processes(&self) -> Result<()> {
-        let spec = specification(self.project, &self.record())?;
+        let spec = standing::specification(self.project, &self.record())?;
         let builtin = Builtin::new(&self.project.paths);
         let again = self.to_restart(&builtin, &spec).await?;
         let mut client = builtin.ensure(&spec).await?;
