@@ -100,17 +100,15 @@ impl Machine<'_> {
         let Some(pin) = pins::here(pins::BROWSER).next() else {
             return Err(ObtainError::NotFound { what: WHAT, why: why.to_vec(), install });
         };
-        let kept = match self.kept(pin) {
-            Some(kept) => kept,
-            None => {
-                let Some(downloader) = self.downloader(pin.manager).await else {
-                    let managers = pin.manager.name().to_owned();
-                    return Err(ObtainError::NoManager { what: WHAT, managers, install });
-                };
-                let reason =
-                    if why.is_empty() { "no headless shell on this machine".to_owned() } else { why.join("; ") };
-                self.keep(pin, &downloader, WHAT, &reason, &install).await?
-            }
+        let kept = if let Some(kept) = self.kept(pin) {
+            kept
+        } else {
+            let Some(downloader) = self.downloader(pin.manager).await else {
+                let managers = pin.manager.name().to_owned();
+                return Err(ObtainError::NoManager { what: WHAT, managers, install });
+            };
+            let reason = if why.is_empty() { "no headless shell on this machine".to_owned() } else { why.join("; ") };
+            self.keep(pin, &downloader, WHAT, &reason, &install).await?
         };
         let program = kept.join("chromium");
         let fonts = ("FONTCONFIG_FILE".to_owned(), kept.join("fonts.conf").into_string());

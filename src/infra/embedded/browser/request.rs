@@ -99,7 +99,7 @@ mod tests {
         let request = asked(
             "token=x&timeout=60000&launch=%7B%22args%22%3A%5B%22--window-size%3D800%2C600%22%2C%22--no-sandbox%22%5D%7D",
         );
-        assert_eq!(request.timeout, Duration::from_secs(60));
+        assert_eq!(request.timeout, Duration::from_mins(1));
         assert_eq!(request.args, ["--window-size=800,600"]);
         assert_eq!(request.dropped, ["--no-sandbox"]);
     }

@@ -1,0 +1,172 @@
+//! `serve browser` in a world of its own, and what runs under it.
+
+use std::{
+    collections::BTreeSet,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use agent_harness::{
+    config::{environment::Environment, paths::Paths},
+    infra::obtain::{BrowserBinary, BrowserWanted, Machine},
+};
+use camino::{Utf8Path, Utf8PathBuf};
+use rustix::process::{Pid, Signal};
+
+use crate::world::World;
+
+/// Longest time that anything in these tests may take.
+pub(super) const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The browser that the harness itself would use, kept for all test runs.
+pub(super) fn preferred() -> BrowserBinary {
+    let kept = Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target directory").join("test-tools");
+    let paths = Paths { state: kept.join("state"), cache: kept.join("cache") };
+    let env = Environment::of_this_process();
+    let machine = Machine { paths: &paths, env: &env, tell: &|_| {} };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime
+        .block_on(machine.browser(&BrowserWanted::default()))
+        .unwrap_or_else(|error| panic!("{}", agent_harness::error::Error::from(error).chain()))
+}
+
+/// The whole Chromium of the machine, with nothing of ours in its environment.
+pub(super) fn whole() -> BrowserBinary {
+    let path = Utf8PathBuf::from("/usr/bin/chromium");
+    assert!(path.is_file(), "{path} is missing: apt-get install chromium");
+    BrowserBinary { path, env: std::collections::BTreeMap::new(), ..preferred() }
+}
+
+/// A running gateway; dropping it kills it, and with it everything that it started.
+pub(super) struct Server {
+    pub(super) port: u16,
+    pub(super) root: Utf8PathBuf,
+    child: Child,
+    log: Utf8PathBuf,
+}
+
+impl Server {
+    #[expect(clippy::disallowed_methods, reason = "the program under test, ended when dropped")]
+    /// Starts it and waits until it says that it is ready. `limits` are further arguments.
+    pub(super) fn start(world: &World, browser: &BrowserBinary, limits: &[&str]) -> Self {
+        let (mut command, root, port) = Self::command(world, browser, limits);
+        let log = world.path("gateway.log");
+        command.stderr(fs_err::File::create(&log).expect("a log").into_parts().0).stdout(Stdio::null());
+        let child = command.spawn().expect("the gateway");
+        let mut server = Self { port, root, child, log };
+        let deadline = Instant::now() + DEADLINE;
+        while !server.log().lines().any(|line| line == "ready") {
+            assert!(server.child.try_wait().expect("a child").is_none(), "it ended: {}", server.log());
+            assert!(Instant::now() < deadline, "it is not ready: {}", server.log());
+            pause();
+        }
+        server
+    }
+
+    /// The command that starts it, its directory and its port.
+    pub(super) fn command(world: &World, browser: &BrowserBinary, limits: &[&str]) -> (Command, Utf8PathBuf, u16) {
+        let (root, port) = (world.path("state/infra/browser"), world.ports.at(3));
+        let mut command = world.harness(["serve", "browser", "--root", root.as_str(), "--port", &port.to_string()]);
+        command.args(["--chromium", browser.path.as_str()]).args(limits).envs(&browser.env);
+        (command, root, port)
+    }
+
+    pub(super) fn log(&self) -> String {
+        fs_err::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// The WebSocket address with `rest` after the port.
+    pub(super) fn address(&self, rest: &str) -> String {
+        format!("ws://127.0.0.1:{}{rest}", self.port)
+    }
+
+    pub(super) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a pid");
+        rustix::process::kill_process(pid, signal).expect("the gateway can be signalled");
+    }
+
+    /// Waits for its end.
+    pub(super) fn ended(&mut self) -> std::process::ExitStatus {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the gateway does not end: {}", self.log());
+            pause();
+        }
+    }
+
+    /// All processes below the gateway, with their start times.
+    pub(super) fn below(&self) -> BTreeSet<(u32, u64)> {
+        let all = processes();
+        let mut found = BTreeSet::from([self.child.id()]);
+        loop {
+            let more: Vec<u32> =
+                all.iter().filter(|p| found.contains(&p.parent) && !found.contains(&p.pid)).map(|p| p.pid).collect();
+            if more.is_empty() {
+                break;
+            }
+            found.extend(more);
+        }
+        found.remove(&self.child.id());
+        all.iter().filter(|p| found.contains(&p.pid)).map(|p| (p.pid, p.start)).collect()
+    }
+
+    /// The leaders of the sessions that run.
+    pub(super) fn browsers(&self) -> Vec<u32> {
+        processes().into_iter().filter(|p| p.parent == self.child.id() && !p.ended).map(|p| p.pid).collect()
+    }
+
+    /// Directories of sessions.
+    pub(super) fn profiles(&self) -> Vec<String> {
+        let entries = self.root.join("profiles").read_dir_utf8().expect("the directory of profiles");
+        entries.map(|entry| entry.expect("an entry").file_name().to_owned()).collect()
+    }
+
+    /// Waits until none of `processes` runs and no directory of a session is left.
+    pub(super) fn nothing_left(&self, seen: &BTreeSet<(u32, u64)>, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        loop {
+            let left: Vec<Process> =
+                processes().into_iter().filter(|p| !p.ended && seen.contains(&(p.pid, p.start))).collect();
+            if left.is_empty() && self.profiles().is_empty() {
+                return;
+            }
+            assert!(Instant::now() < deadline, "left: {left:?} {:?}\n{}", self.profiles(), self.log());
+            pause();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.child.kill().expect("the gateway is ours to kill");
+        self.child.wait().expect("the gateway is ours to wait for");
+    }
+}
+
+#[derive(Debug)]
+struct Process {
+    pid: u32,
+    parent: u32,
+    start: u64,
+    ended: bool,
+}
+
+fn processes() -> Vec<Process> {
+    let entries =
+        fs_err::read_dir("/proc").expect("/proc").filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let pids = entries.filter_map(|name| name.parse().ok());
+    pids.filter_map(|pid| {
+        let stat = agent_harness::process::identity::stat(pid).ok()??;
+        Some(Process { pid, parent: stat.parent, start: stat.start, ended: stat.ended })
+    })
+    .collect()
+}
+
+/// A short pause in a loop that waits for a condition.
+#[expect(clippy::disallowed_methods, reason = "the interval of a wait with a deadline")]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(10));
+}
