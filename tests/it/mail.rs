@@ -12,12 +12,11 @@ use agent_harness::{
     config::paths::Paths,
     resource::mailbox::{self, Credentials},
 };
-use camino::Utf8PathBuf;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest as _};
 
-use crate::world::World;
+use crate::world::{World, tools};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -221,30 +220,9 @@ fn run(command: &mut Command) -> String {
     stdout.into_owned()
 }
 
-/// The directory with the npm packages of the lock file in `fixtures/mail`, installed once for every test run.
-fn npm_tools() -> Utf8PathBuf {
-    use sha2::Digest as _;
-    let lock = fs_err::read(fixture("package-lock.json")).expect("the lock file");
-    let key = hex::encode(&sha2::Sha256::digest(&lock)[..8]);
-    let target = Utf8PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("../test-tools");
-    fs_err::create_dir_all(&target).expect("a directory in target");
-    let guard = fs_err::File::create(target.join("mail.lock")).expect("a lock");
-    guard.file().lock().expect("the lock");
-    let directory = target.join(format!("mail-{key}"));
-    if !directory.join("complete").exists() {
-        fs_err::create_dir_all(&directory).expect("a directory in target");
-        for name in ["package.json", "package-lock.json"] {
-            fs_err::copy(fixture(name), directory.join(name)).expect("a copy");
-        }
-        run(Command::new("npm").args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&directory));
-        fs_err::write(directory.join("complete"), "").expect("a mark");
-    }
-    directory
-}
-
 /// A Node script of the fixtures, started where its packages are.
 fn node(script: &str) -> Command {
-    let tools = npm_tools();
+    let tools = tools::npm("mail");
     fs_err::copy(fixture(script), tools.join(script)).expect("a copy");
     let mut command = Command::new("node");
     command.arg(tools.join(script));
@@ -723,9 +701,10 @@ async fn a_hostile_mail_does_nothing_in_a_browser() {
     smtp.login(&agent);
     assert!(smtp.mail(hostile.as_bytes()).starts_with("250 "));
     let web = service.world.ports.at(5).to_string();
-    let chromium = run(Command::new("which").arg("chromium"));
+    let chromium = tools::chromium();
     let mut browser = node("page.mjs")
-        .args([chromium.trim(), &web, &elsewhere.to_string(), &agent.user, agent.password.expose()])
+        .envs(&chromium.env)
+        .args([chromium.path.as_str(), &web, &elsewhere.to_string(), &agent.user, agent.password.expose()])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

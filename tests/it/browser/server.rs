@@ -6,35 +6,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-use agent_harness::{
-    config::{environment::Environment, paths::Paths},
-    infra::obtain::{BrowserBinary, BrowserWanted, Machine},
-};
-use camino::{Utf8Path, Utf8PathBuf};
+use agent_harness::infra::obtain::BrowserBinary;
+use camino::Utf8PathBuf;
 use rustix::process::{Pid, Signal};
 
-use crate::world::World;
+use crate::world::{World, tools};
 
 /// Longest time that anything in these tests may take.
 pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 
-/// The browser that the harness itself would use, kept for all test runs.
+/// The browser that the harness itself would use.
 pub(super) fn preferred() -> BrowserBinary {
-    let kept = Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target directory").join("test-tools");
-    let paths = Paths { state: kept.join("state"), cache: kept.join("cache") };
-    let env = Environment::of_this_process();
-    let machine = Machine { paths: &paths, env: &env, tell: &|_| {} };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime
-        .block_on(machine.browser(&BrowserWanted::default()))
-        .unwrap_or_else(|error| panic!("{}", agent_harness::error::Error::from(error).chain()))
+    tools::preferred_browser()
 }
 
-/// The whole Chromium of the machine, with nothing of ours in its environment.
+/// The whole Chromium of the machine, if it has one.
 pub(super) fn whole() -> BrowserBinary {
-    let path = Utf8PathBuf::from("/usr/bin/chromium");
-    assert!(path.is_file(), "{path} is missing: apt-get install chromium");
-    BrowserBinary { path, env: std::collections::BTreeMap::new(), ..preferred() }
+    tools::chromium()
 }
 
 /// A running gateway; dropping it kills it, and with it everything that it started.

@@ -54,12 +54,5 @@ pub(super) fn python() -> Utf8PathBuf {
 
 /// A folder whose `node_modules` has the AWS SDK for JavaScript.
 pub(super) fn node_modules() -> Utf8PathBuf {
-    installed("s3-node", "package-lock.json", |directory| {
-        for name in ["package.json", "package-lock.json"] {
-            fs_err::copy(fixtures().join(name), directory.join(name)).expect("copied");
-        }
-        let mut npm = Command::new("npm");
-        npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(directory);
-        run(&mut npm, "install with: apt-get install nodejs npm (Node 20 or later)");
-    })
+    crate::world::tools::npm("s3")
 }

@@ -2,12 +2,12 @@
 //!
 //! Its path has a space and a non-ASCII letter on purpose. Dropping it ends what it started and removes it.
 
-pub mod lease;
-pub mod postgres;
-pub mod project;
-pub mod run;
-pub mod stack;
-pub mod tools;
+pub(crate) mod lease;
+pub(crate) mod postgres;
+pub(crate) mod project;
+pub(crate) mod run;
+pub(crate) mod stack;
+pub(crate) mod tools;
 
 use std::{ffi::OsStr, os::unix::fs::PermissionsExt as _, process::Command};
 

@@ -264,19 +264,9 @@ pub(crate) async fn ensure(
     embedded::ensure(request, &mut |event| events.push(event)).await
 }
 
-/// The newest PostgreSQL that the system has.
+/// The programs of the PostgreSQL under test.
 pub(crate) fn bin_dir() -> Utf8PathBuf {
-    let root = camino::Utf8Path::new("/usr/lib/postgresql");
-    let mut found: Vec<(u32, Utf8PathBuf)> = root
-        .read_dir_utf8()
-        .expect("PostgreSQL is installed: apt-get install postgresql-15")
-        .filter_map(|entry| {
-            let path = entry.expect("an entry").into_path();
-            Some((path.file_name()?.parse().ok()?, path.join("bin")))
-        })
-        .collect();
-    found.sort();
-    found.pop().expect("PostgreSQL is installed: apt-get install postgresql-15").1
+    super::tools::postgres().bin_dir
 }
 
 pub(crate) fn id(number: u16) -> AgentId {

@@ -152,7 +152,7 @@ impl Project {
     /// The binary in the app's checkout.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = self.world.harness(args);
-        command.current_dir(&self.root).env("AGENT_HARNESS_CACHE_DIR", cache());
+        command.current_dir(&self.root).env("AGENT_HARNESS_CACHE_DIR", super::tools::cache());
         command
     }
 
@@ -252,14 +252,6 @@ impl Drop for Project {
             assert!(fine, "the end of the world: {report}");
         }
     }
-}
-
-/// Where all worlds keep what was obtained: it is locked while it is made, and only read afterwards.
-fn cache() -> Utf8PathBuf {
-    let target = Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target directory");
-    let cache = target.join("test-tools/cache");
-    fs_err::create_dir_all(&cache).expect("a folder");
-    cache
 }
 
 fn copy(from: &Utf8Path, to: &Utf8Path) {
