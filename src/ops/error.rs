@@ -44,6 +44,14 @@ pub enum OpsError {
         /// Who it is.
         owner: String,
     },
+    /// All processes are ready, and none listens on a port of the agent.
+    #[error("no process of the agent listens on port {port} (`{name}`)")]
+    NoListener {
+        /// Name of the port.
+        name: String,
+        /// The port.
+        port: u16,
+    },
     /// The printed URL does not answer.
     #[error("{url} does not answer: {reason}")]
     UrlSilent {
@@ -149,6 +157,7 @@ impl Diagnose for OpsError {
             Self::Unhealthy { .. }
             | Self::InfraUnready { .. }
             | Self::ForeignListener { .. }
+            | Self::NoListener { .. }
             | Self::UrlSilent { .. }
             | Self::LeftOver { .. }
             | Self::Prepare { .. }
@@ -167,6 +176,9 @@ impl Diagnose for OpsError {
             Self::Unhealthy { id, .. } => Some(format!("agent-harness logs {id}")),
             Self::InfraUnready { service, .. } => Some(format!("agent-harness infra logs {service}")),
             Self::ForeignListener { port, .. } => Some(format!("ss -ltnp 'sport = :{port}'")),
+            Self::NoListener { name, .. } => {
+                Some(format!("have a process listen on {{{{ ports.{name} }}}}, or take `{name}` out of [ports]"))
+            }
             Self::Prepare { log, .. } => Some(format!("cat {log}")),
             Self::NoOutput { .. } => Some("correct `outputs` in harness.toml".to_owned()),
             Self::NoPsql => Some("apt-get install postgresql-client".to_owned()),

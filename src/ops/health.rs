@@ -78,7 +78,7 @@ pub async fn of(paths: &Paths, id: AgentId) -> Result<Health> {
         checks.extend(join_all(asked.map(ask)).await);
     }
     if let Some(infra) = registry.infra() {
-        checks.extend(join_all(infra.services.iter().map(|service| ask(paths, infra, &agent, *service))).await);
+        checks.extend(join_all(agent.record.services.iter().map(|service| ask(paths, infra, &agent, *service))).await);
     }
     Ok(Health { id, healthy: checks.iter().all(|check| check.ok), checks })
 }

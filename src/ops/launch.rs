@@ -28,7 +28,7 @@ use crate::{
         manifest::Service,
         ports,
         stack::{ProcessSpec, StackName, StackSpec},
-        status::ProcessState,
+        status::{ProcessState, ProcessStatus},
     },
     output::progress::Progress,
     process::cmd::Cmd,
@@ -113,15 +113,16 @@ pub async fn launch(project: &Project, choice: Choice, options: Options, progres
     let _lock = Lock::acquire(&paths.locks(), &id.name(), &format!("launch {id}"), PATIENCE).await?;
     let previous = AgentRecord::read(&paths.record(id))?;
     if let Some(record) = previous.clone().filter(|_| !options.refresh_env)
-        && let Some(report) = running(project, record).await?
+        && let Some(report) = running(project, record, progress).await?
     {
         return Ok(report);
     }
+    let was_healthy = previous.as_ref().is_none_or(|record| record.healthy);
     let record = begin(project, id, previous, options)?;
     record.write(&paths.record(id))?;
     let mut journal = Journal::open(&paths.journal(id))?;
     let (infra, template, created) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-    let launch = Launch { project, id, progress, infra, template, created, record: RefCell::new(record) };
+    let launch = Launch { project, id, progress, was_healthy, infra, template, created, record: RefCell::new(record) };
     let times = launch.work().run("launch", &mut journal, progress).await?;
     let created = launch.created.get().copied();
     let mut record = launch.record.into_inner();
@@ -151,13 +152,15 @@ async fn claim(project: &Project, choice: Choice) -> Result<AgentId> {
     Ok(Registry::change(&project.paths.registry(), &project.paths.locks(), "launch", claim).await?)
 }
 
-/// The report of an agent that runs as it should; `None` when there is something to do.
-async fn running(project: &Project, record: AgentRecord) -> Result<Option<Report>> {
+/// The report of an agent that runs as it should; `None` when there is something to do. Services that were stopped are
+/// started again, which leaves the agent as it is.
+async fn running(project: &Project, record: AgentRecord, progress: &Progress) -> Result<Option<Report>> {
     let id = record.id;
     let Some(stack) = status::stack(&project.paths, StackName::Agent(id)).await? else { return Ok(None) };
     if status::Overall::of(&stack.processes) != status::Overall::Running || !record.healthy {
         return Ok(None);
     }
+    setup::infra(project, progress).await?;
     let mut moved_on = Vec::new();
     let wanted = specification(project, &record)?;
     let is = Builtin::new(&project.paths).specification(StackName::Agent(id))?;
@@ -192,6 +195,7 @@ fn begin(project: &Project, id: AgentId, previous: Option<AgentRecord>, options:
         base_env,
         env: IndexMap::new(),
         urls: IndexMap::new(),
+        services: settings.services.iter().copied().collect(),
         ports,
         secrets,
     })
@@ -212,6 +216,8 @@ struct Launch<'a> {
     project: &'a Project,
     id: AgentId,
     progress: &'a Progress,
+    /// Whether the launch before came to its end; also when there was none.
+    was_healthy: bool,
     /// Grows while the steps run; no step holds it across an await.
     record: RefCell<AgentRecord>,
     infra: OnceCell<Infra>,
@@ -365,7 +371,12 @@ impl Launch<'_> {
 
     async fn processes(&self) -> Result<()> {
         let spec = specification(self.project, &self.record())?;
-        let mut client = Builtin::new(&self.project.paths).ensure(&spec).await?;
+        let builtin = Builtin::new(&self.project.paths);
+        let again = self.to_restart(&builtin, &spec).await?;
+        let mut client = builtin.ensure(&spec).await?;
+        if !again.is_empty() {
+            client.restart(&again, Until::Started).await?;
+        }
         let status = client.start(&[], Until::Settled).await?;
         let wanted = |name: &str| spec.processes.iter().any(|process| process.name == name && process.autostart);
         let bad = status.processes.iter().find(|is| wanted(&is.name) && is.state != ProcessState::Ready);
@@ -375,6 +386,19 @@ impl Launch<'_> {
         }
     }
 
+    /// What an earlier launch left running and not well, or not proven: what made it so may have been corrected since.
+    async fn to_restart(&self, builtin: &Builtin, spec: &StackSpec) -> Result<Vec<String>> {
+        let Some(mut client) = builtin.resume(spec.name).await? else { return Ok(Vec::new()) };
+        let unwell = |is: &ProcessStatus| match is.state {
+            ProcessState::Unready | ProcessState::Failed | ProcessState::BackOff => true,
+            ProcessState::Ready => !self.was_healthy,
+            ProcessState::Waiting | ProcessState::Starting | ProcessState::Stopping | ProcessState::Stopped => false,
+        };
+        let is_wanted = |name: &str| spec.processes.iter().any(|process| process.name == name);
+        let processes = client.status().await?.processes;
+        Ok(processes.into_iter().filter(|is| unwell(is) && is_wanted(&is.name)).map(|is| is.name).collect())
+    }
+
     async fn proof(&self) -> Result<()> {
         let mut client = Builtin::new(&self.project.paths)
             .resume(StackName::Agent(self.id))
@@ -382,7 +406,9 @@ impl Launch<'_> {
             .ok_or(OpsError::NotLaunched(self.id))?;
         let members = client.members().await?;
         let record = self.record();
-        proof::ports_belong(&record.ports, &members)?;
+        // Nobody listens for a process that is started on demand only.
+        let all_run = self.project.settings.manifest.process.iter().all(|process| process.enabled);
+        proof::ports_belong(&record.ports, &members, all_run)?;
         proof::urls_answer(&record.urls).await
     }
 }

@@ -15,11 +15,12 @@ use crate::{
     wire::protocol::Members,
 };
 
-/// Checks that every socket that listens on one of `ports` belongs to one of `members`.
+/// Checks that every socket that listens on one of `ports` belongs to one of `members`, and with `all` that there is one
+/// for each port.
 ///
 /// # Errors
 /// When one does not, naming its owner.
-pub(super) fn ports_belong(ports: &IndexMap<String, u16>, members: &[Members]) -> Result<()> {
+pub(super) fn ports_belong(ports: &IndexMap<String, u16>, members: &[Members], all: bool) -> Result<()> {
     let pids: BTreeSet<u32> = members.iter().flat_map(|process| process.pids.iter().copied()).collect();
     let numbers: Vec<u16> = ports.values().copied().collect();
     let listeners = sockets::listeners_of(&numbers).map_err(|source| OpsError::File {
@@ -29,10 +30,14 @@ pub(super) fn ports_belong(ports: &IndexMap<String, u16>, members: &[Members]) -
     })?;
     for (name, port) in ports {
         let found = listeners.get(port).map_or(&[][..], Vec::as_slice);
-        if !sockets::all_belong_to(found, &pids) {
-            let owner = found.iter().find(|listener| !listener.pids.iter().any(|pid| pids.contains(pid)));
-            let owner = owner.map_or_else(String::new, ToString::to_string);
+        let is_ours = |pid: &u32| pids.contains(pid);
+        let foreign = found.iter().find(|listener| listener.pids.is_empty() || !listener.pids.iter().all(is_ours));
+        if let Some(listener) = foreign {
+            let owner = listener.to_string();
             return Err(OpsError::ForeignListener { name: name.clone(), port: *port, owner }.into());
+        }
+        if found.is_empty() && all {
+            return Err(OpsError::NoListener { name: name.clone(), port: *port }.into());
         }
     }
     Ok(())

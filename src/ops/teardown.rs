@@ -16,12 +16,17 @@ use super::{
     setup,
 };
 use crate::{
-    config::paths::Paths,
+    config::{locate, paths::Paths},
     error::Result,
-    infra::postgres::Session,
+    infra::{embedded::postgres::existing_major, postgres::Session},
     model::{id::AgentId, manifest::Service, stack::StackName},
     output::progress::Progress,
-    resource::{bucket::Buckets, database, env_file, mailbox},
+    resource::{
+        bucket::Buckets,
+        database,
+        env_file::{self, EnvFileError},
+        mailbox,
+    },
     store::{
         journal::Journal,
         lock::{Lock, PATIENCE},
@@ -144,6 +149,10 @@ impl Undo<'_> {
 
     async fn database(&self) -> Result<()> {
         let Some(infra) = &self.infra else { return Ok(()) };
+        // A setup that was cut off before it made a cluster: nothing can be in one.
+        if existing_major(self.paths)?.is_none() {
+            return Ok(());
+        }
         let server = setup::running_server(self.paths, infra, self.progress).await?;
         let admin = Session::maintenance(&server).await?;
         let removed = database::remove(&admin, self.id).await?;
@@ -192,11 +201,15 @@ impl Undo<'_> {
     /// The record and the registry's line, last: until then the next teardown knows where to look.
     async fn record(&self) -> Result<()> {
         remove_directory(&self.paths.agent(self.id))?;
+        let mut excluded = Ok(());
         let release = |registry: &mut Registry| {
             registry.release(self.id);
+            // Under the registry's lock: a launch claims its id before it has git ignore our files.
+            excluded = self.forget_excluded(registry);
             Ok(())
         };
         Registry::change(&self.paths.registry(), &self.paths.locks(), "teardown", release).await?;
+        excluded?;
         let left: Vec<Utf8PathBuf> =
             [self.paths.agent(self.id), self.paths.stack(StackName::Agent(self.id)).path().to_owned()]
                 .into_iter()
@@ -206,6 +219,22 @@ impl Undo<'_> {
             return Ok(());
         }
         Err(OpsError::LeftOver { id: self.id, what: left.iter().map(ToString::to_string).collect() }.into())
+    }
+}
+
+impl Undo<'_> {
+    /// With the last agent of a project git need not ignore our files any more, unless there is one of the user's own.
+    fn forget_excluded(&self, registry: &Registry) -> Result<(), EnvFileError> {
+        let Some(claim) = &self.claim else { return Ok(()) };
+        if registry.agents().values().any(|other| other.project == claim.project) {
+            return Ok(());
+        }
+        // A project that is gone has nothing to forget.
+        let Ok(project) = locate::project(&claim.project) else { return Ok(()) };
+        if project.root.join("agent-harness/harness.local.toml").exists() {
+            return Ok(());
+        }
+        env_file::remove_excluded(&project.common_dir)
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     StoreError,
     atomic::{self, Access},
 };
-use crate::model::{id::AgentId, secret::Secret};
+use crate::model::{id::AgentId, manifest::Service, secret::Secret};
 
 /// The version that is written.
 pub const VERSION: u64 = 1;
@@ -37,6 +37,9 @@ pub struct AgentRecord {
     pub base_env: IndexMap<String, String>,
     /// `[env]` of the manifest, resolved for it.
     pub env: IndexMap<String, String>,
+    /// The services that it uses.
+    #[serde(default)]
+    pub services: Vec<Service>,
     /// Its ports by name.
     pub ports: IndexMap<String, u16>,
     /// Its pages by name.
@@ -147,6 +150,7 @@ mod tests {
             urls: IndexMap::new(),
             template: Some("abc".to_owned()),
             base_env: IndexMap::from([("HOME".to_owned(), "/root".to_owned())]),
+            services: vec![Service::Postgres],
             ports: IndexMap::from([("api".to_owned(), 8070)]),
             secrets: AgentSecrets::new().expect("randomness"),
         }

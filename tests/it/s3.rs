@@ -1,6 +1,6 @@
 //! `serve s3` against real S3 clients.
 
-mod raw;
+pub(crate) mod raw;
 mod server;
 mod tools;
 

@@ -68,6 +68,11 @@ pub(super) async fn start(wanted: &Wanted<'_>, progress: &Progress) -> Result<In
         Some(binaries) => Some(cluster(wanted, binaries, progress).await?),
         None => None,
     };
+    // Before anything can be in the cluster: whoever tears down after an interrupted setup has to reach it.
+    let mut record = InfraRecord::new(wanted.claim, wanted.durability, wanted.base_env.clone());
+    record.postgres.clone_from(&postgres_binaries);
+    record.browser.clone_from(&browser);
+    record.write(paths)?;
     let processes = processes(wanted, existing, cluster.as_ref(), browser.as_ref());
     let spec = StackSpec { name: StackName::Infra, processes };
     let mut client = builtin.ensure(&spec).await?;
@@ -75,15 +80,12 @@ pub(super) async fn start(wanted: &Wanted<'_>, progress: &Progress) -> Result<In
     if let Some(process) = status.processes.iter().find(|process| process.state != ProcessState::Ready) {
         return Err(evidence::infra_unready(paths, process).into());
     }
-    let mut record = InfraRecord::new(wanted.claim, wanted.durability, wanted.base_env.clone());
     let mut infra = Infra { postgres: None };
     if let (Some(cluster), Some(binaries)) = (cluster, postgres_binaries) {
         let costs = postgres::clone_costs(&cluster).await?;
         infra.postgres = Some(Postgres { server: cluster.server(), costs: costs.clone(), psql: binaries.psql.clone() });
         record.costs = costs;
-        record.postgres = Some(binaries);
     }
-    record.browser = browser;
     record.write(paths)?;
     Ok(infra)
 }

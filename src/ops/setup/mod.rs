@@ -61,6 +61,9 @@ pub fn address(port: u16) -> String {
 /// When another project's settings hold, something needed cannot be had, a port is taken, or a service does not start.
 pub async fn infra(project: &Project, progress: &Progress) -> Result<Infra> {
     let paths = &project.paths;
+    if project.settings.services.is_empty() {
+        return Ok(Infra { postgres: None });
+    }
     let claim = claim(project).await?;
     if let Some(infra) = running(paths, &claim).await? {
         return Ok(infra);

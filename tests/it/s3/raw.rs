@@ -11,30 +11,30 @@ use sha2::{Digest as _, Sha256};
 
 /// An answer.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     /// Names in lower case.
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
 /// Sends one request and reads the whole answer.
-pub(super) fn send(port: u16, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+pub(crate) fn send(port: u16, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     try_send(port, method, target, headers, body).expect("an answer")
 }
 
 /// [`send`] to a server that may be killed meanwhile.
-pub(super) fn try_send(
+pub(crate) fn try_send(
     port: u16,
     method: &str,
     target: &str,
@@ -74,20 +74,20 @@ pub(super) fn try_send(
 
 /// Who signs.
 #[derive(Clone, Debug)]
-pub(super) struct Signer {
-    pub(super) port: u16,
-    pub(super) access_key: String,
-    pub(super) secret: String,
+pub(crate) struct Signer {
+    pub(crate) port: u16,
+    pub(crate) access_key: String,
+    pub(crate) secret: String,
 }
 
 impl Signer {
-    pub(super) fn new(port: u16, name: &str) -> Self {
+    pub(crate) fn new(port: u16, name: &str) -> Self {
         Self { port, access_key: name.to_owned(), secret: format!("secret-{name}") }
     }
 
     /// A presigned target: `path` (already percent-encoded) and `query` (pairs of plain texts) for a minute from
     /// `age` seconds ago on, with `headers` signed.
-    pub(super) fn target(
+    pub(crate) fn target(
         &self,
         method: &str,
         path: &str,
@@ -124,11 +124,11 @@ impl Signer {
     }
 
     /// Signs and sends.
-    pub(super) fn send(&self, method: &str, path: &str, body: &[u8]) -> Answer {
+    pub(crate) fn send(&self, method: &str, path: &str, body: &[u8]) -> Answer {
         self.send_with(method, path, &[], &[], body)
     }
 
-    pub(super) fn send_with(
+    pub(crate) fn send_with(
         &self,
         method: &str,
         path: &str,
@@ -141,7 +141,7 @@ impl Signer {
 }
 
 /// Percent-encoding as signatures want it.
-pub(super) fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     let mut encoded = String::new();
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {

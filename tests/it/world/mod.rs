@@ -4,6 +4,8 @@
 
 pub mod lease;
 pub mod postgres;
+pub mod project;
+pub mod run;
 pub mod stack;
 pub mod tools;
 
