@@ -2,7 +2,9 @@
 
 use camino::Utf8PathBuf;
 
-use crate::{error::Diagnose, exit_code::ExitCode, model::id::AgentId, process::cmd::CmdError};
+use crate::{
+    error::Diagnose, exit_code::ExitCode, infra::postgres::PostgresError, model::id::AgentId, process::cmd::CmdError,
+};
 
 /// A failure of an operation.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +106,9 @@ pub enum OpsError {
         /// How it failed.
         source: CmdError,
     },
+    /// The server refused a query.
+    #[error("the query failed")]
+    Query(#[source] PostgresError),
     /// Nobody set the infra up.
     #[error("the infra is not set up")]
     NoInfra,
@@ -153,7 +158,8 @@ fn last_lines(log: &Utf8PathBuf, lines: &[String]) -> String {
 impl Diagnose for OpsError {
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::NotLaunched(_) => ExitCode::Unwell,
+            // As psql's own code.
+            Self::NotLaunched(_) | Self::Query(_) => ExitCode::Unwell,
             Self::Unhealthy { .. }
             | Self::InfraUnready { .. }
             | Self::ForeignListener { .. }
@@ -184,7 +190,11 @@ impl Diagnose for OpsError {
             Self::NoPsql => Some("apt-get install postgresql-client".to_owned()),
             Self::DemoEdited { .. } => Some("agent-harness demo --stop --force, to lose that work".to_owned()),
             Self::NoInfra => Some("agent-harness setup-infra".to_owned()),
-            Self::NoLog { .. } | Self::UrlSilent { .. } | Self::AfterClone { .. } | Self::File { .. } => None,
+            Self::Query(_)
+            | Self::NoLog { .. }
+            | Self::UrlSilent { .. }
+            | Self::AfterClone { .. }
+            | Self::File { .. } => None,
             Self::LeftOver { id, .. } => Some(format!("agent-harness teardown {id}")),
             Self::Requirement { install, .. } => Some(install.clone()),
             Self::Provider(_) => Some("set provider = \"embedded\" in [infra]".to_owned()),

@@ -23,7 +23,7 @@ use crate::{
 pub(super) fn ports_belong(ports: &IndexMap<String, u16>, members: &[Members], all: bool) -> Result<()> {
     let pids: BTreeSet<u32> = members.iter().flat_map(|process| process.pids.iter().copied()).collect();
     let numbers: Vec<u16> = ports.values().copied().collect();
-    let listeners = sockets::listeners_of(&numbers).map_err(|source| OpsError::File {
+    let listeners = sockets::listeners_among(&numbers, &pids).map_err(|source| OpsError::File {
         act: "read",
         path: "/proc/net/tcp".into(),
         source,

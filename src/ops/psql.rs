@@ -65,7 +65,7 @@ pub fn environment(login: &Login, base: &IndexMap<String, String>) -> IndexMap<S
 /// When the server refuses.
 pub async fn rows(login: &Login, sql: &str) -> Result<Vec<Map<String, Value>>> {
     let session = Session::open(login).await?;
-    let rows = session.texts("run the query", sql).await?;
+    let rows = session.texts("run the query", sql).await.map_err(OpsError::Query)?;
     session.close().await?;
     let value = |text: Option<String>| text.map_or(Value::Null, Value::String);
     Ok(rows.into_iter().map(|row| row.into_iter().map(|(name, text)| (name, value(text))).collect()).collect())

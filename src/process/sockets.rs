@@ -65,12 +65,25 @@ pub fn listeners(port: u16) -> io::Result<Vec<Listener>> {
 /// # Errors
 /// When `/proc` cannot be read.
 pub fn listeners_of(ports: &[u16]) -> io::Result<BTreeMap<u16, Vec<Listener>>> {
+    listeners_among(ports, &BTreeSet::new())
+}
+
+/// As [`listeners_of`], but looks at the processes `expected` first, and at all others only when a socket is held by
+/// none of them: a process of `expected` holds its sockets, whoever else may have inherited them.
+///
+/// # Errors
+/// When `/proc` cannot be read.
+pub fn listeners_among(ports: &[u16], expected: &BTreeSet<u32>) -> io::Result<BTreeMap<u16, Vec<Listener>>> {
     let mut found: Vec<Listener> = table()?.into_iter().filter(|socket| ports.contains(&socket.addr.port())).collect();
     let inodes: BTreeSet<u64> = found.iter().map(|socket| socket.inode).collect();
-    let holders = if inodes.is_empty() { BTreeMap::new() } else { holders(all_pids()?, &inodes) };
+    let mut held = holders(expected.iter().copied(), &inodes);
+    let unknown: BTreeSet<u64> = inodes.into_iter().filter(|inode| !held.contains_key(inode)).collect();
+    if !unknown.is_empty() {
+        held.append(&mut holders(all_pids()?, &unknown));
+    }
     let mut result: BTreeMap<u16, Vec<Listener>> = BTreeMap::new();
     for mut socket in found.drain(..) {
-        socket.pids = holders.get(&socket.inode).cloned().unwrap_or_default();
+        socket.pids = held.get(&socket.inode).cloned().unwrap_or_default();
         socket.owner = socket.pids.first().map(|&pid| Owner { pid, name: process_name(pid) });
         result.entry(socket.addr.port()).or_default().push(socket);
     }
@@ -163,7 +176,7 @@ fn all_pids() -> io::Result<Vec<u32>> {
 }
 
 /// Which of `pids` hold which of `inodes`. Processes that ended or are hidden from us hold nothing.
-fn holders(pids: Vec<u32>, inodes: &BTreeSet<u64>) -> BTreeMap<u64, Vec<u32>> {
+fn holders(pids: impl IntoIterator<Item = u32>, inodes: &BTreeSet<u64>) -> BTreeMap<u64, Vec<u32>> {
     let mut result: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
     for pid in pids {
         let Ok(entries) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { continue };

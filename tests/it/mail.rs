@@ -34,6 +34,7 @@ impl Service {
         Self { world, child, log }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the service under test is a child of the test")]
     fn spawn(world: &World) -> (Child, mpsc::Receiver<String>) {
         let (smtp, web) = (world.ports.at(4).to_string(), world.ports.at(5).to_string());
         let root = world.path("state/infra/mail");
@@ -253,8 +254,8 @@ async fn python_sends_with_every_form_of_login() {
     assert_eq!(mail["Attachments"][0]["FileName"], "rechnung ü.pdf");
     assert_eq!(mail["Inline"][0]["ContentID"], "logo@x");
     let id = mail["ID"].as_str().expect("an id");
-    let part = mail["Attachments"][0]["PartID"].as_str().expect("a part");
-    let answer = service.get(&agent, &format!("/api/v1/message/{id}/part/{part}")).await;
+    let place = mail["Attachments"][0]["PartID"].as_str().expect("a part");
+    let answer = service.get(&agent, &format!("/api/v1/message/{id}/part/{place}")).await;
     assert_eq!(answer.headers()["content-type"], "application/pdf");
     assert_eq!(answer.headers()["content-disposition"], "inline; filename=\"rechnung%20%C3%BC.pdf\"");
     assert!(answer.headers()["content-security-policy"].to_str().expect("text").starts_with("sandbox;"));
@@ -677,6 +678,7 @@ fn a_taken_port_is_named_and_sigterm_ends_cleanly() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the test answers the browser's script while it runs")]
 async fn a_hostile_mail_does_nothing_in_a_browser() {
     let service = Service::start();
     let agent = service.user("agent-1").await;

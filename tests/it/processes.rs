@@ -355,6 +355,12 @@ async fn listeners_of_both_families_are_found_with_their_owners() {
     let both = sockets::listeners_of(&[ports.at(6), ports.at(7)]).expect("listeners");
     assert_eq!(both.into_keys().collect::<Vec<_>>(), [ports.at(6)]);
     assert_eq!(sockets::taken(&[ports.at(6), ports.at(7)]).expect("ports"), BTreeSet::from([ports.at(6)]));
+    let among = sockets::listeners_among(&[ports.at(6)], &BTreeSet::from([own])).expect("listeners");
+    assert!(sockets::all_belong_to(&among[&ports.at(6)], &BTreeSet::from([own])));
+    let stranger = BTreeSet::from([rustix::process::getppid().map_or(1, |pid| pid.as_raw_pid().unsigned_abs())]);
+    let among = sockets::listeners_among(&[ports.at(6)], &stranger).expect("listeners");
+    assert!(!sockets::all_belong_to(&among[&ports.at(6)], &stranger));
+    assert!(among[&ports.at(6)].iter().all(|listener| listener.pids.contains(&own)));
     drop((connection, v4, v6));
     until("the port is free", || sockets::listeners(ports.at(6)).expect("listeners").is_empty()).await;
     assert_eq!(sockets::user_name(0).as_deref(), Some("root"));

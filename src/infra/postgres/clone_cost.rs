@@ -43,6 +43,10 @@ impl Strategy {
     }
 }
 
+/// Another strategy than the default has to take less than this part of its time: copying files makes every session
+/// wait for two checkpoints, and a probe is not exact.
+const WORTH_IT: f64 = 0.8;
+
 /// How long one strategy took at two sizes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -80,12 +84,17 @@ impl CloneCosts {
         small + slope * (as_f64(bytes) - as_f64(self.small_bytes))
     }
 
-    /// The fastest strategy for a database of `bytes`; the server's default when nothing was measured.
+    /// The fastest strategy for a database of `bytes`; the server's default when nothing was measured, or the gain
+    /// would be small.
     #[must_use]
     pub fn choose(&self, bytes: u64) -> Strategy {
+        let price = |measured: &Measured| {
+            let handicap = if measured.strategy == Strategy::WalLog { WORTH_IT } else { 1.0 };
+            self.predict(measured, bytes) * handicap
+        };
         self.measured
             .iter()
-            .min_by(|a, b| self.predict(a, bytes).total_cmp(&self.predict(b, bytes)))
+            .min_by(|a, b| price(a).total_cmp(&price(b)))
             .map_or(Strategy::WalLog, |measured| measured.strategy)
     }
 }
@@ -124,6 +133,8 @@ mod tests {
     #[case(&[(Strategy::WalLog, 50, 200), (Strategy::FileCopy, 400, 450)], 400, Strategy::FileCopy)]
     #[case(&[(Strategy::WalLog, 50, 200), (Strategy::FileCopy, 30, 80)], 1, Strategy::FileCopy)]
     #[case(&[(Strategy::WalLog, 50, 200), (Strategy::FileClone, 90, 91)], 50, Strategy::FileClone)]
+    // Too little to be gained.
+    #[case(&[(Strategy::WalLog, 50, 200), (Strategy::FileCopy, 45, 180)], 50, Strategy::WalLog)]
     // A slope below nought is noise.
     #[case(&[(Strategy::WalLog, 50, 40), (Strategy::FileCopy, 20, 20)], 5000, Strategy::FileCopy)]
     #[case(&[], 50, Strategy::WalLog)]

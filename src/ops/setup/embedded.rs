@@ -75,7 +75,12 @@ pub(super) async fn start(wanted: &Wanted<'_>, progress: &Progress) -> Result<In
     record.write(paths)?;
     let processes = processes(wanted, existing, cluster.as_ref(), browser.as_ref());
     let spec = StackSpec { name: StackName::Infra, processes };
+    let was_running = !own.is_empty();
     let mut client = builtin.ensure(&spec).await?;
+    if was_running && cluster.as_ref().is_some_and(|cluster| cluster.changed) {
+        // A server reads the settings that we write at its start only.
+        client.restart(&[Service::Postgres.name().to_owned()], Until::Started).await?;
+    }
     let status = client.start(&[], Until::Settled).await?;
     if let Some(process) = status.processes.iter().find(|process| process.state != ProcessState::Ready) {
         return Err(evidence::infra_unready(paths, process).into());

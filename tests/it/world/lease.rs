@@ -10,7 +10,7 @@ const BLOCK: u16 = 200;
 const BLOCKS: u16 = 60;
 
 /// A block of 200 ports, this process's alone until dropped.
-pub struct Ports {
+pub(crate) struct Ports {
     first: u16,
     _lock: File,
 }
@@ -20,7 +20,7 @@ impl Ports {
     ///
     /// # Panics
     /// When there is none.
-    pub fn take() -> Self {
+    pub(crate) fn take() -> Self {
         let directory = std::path::Path::new("/tmp/agent-harness-test-ports");
         if fs_err::create_dir(directory).is_ok() {
             fs_err::set_permissions(directory, std::fs::Permissions::from_mode(0o1777)).expect("chmod of the leases");
@@ -43,7 +43,7 @@ impl Ports {
     ///
     /// # Panics
     /// When the block has no such port.
-    pub fn at(&self, index: u16) -> u16 {
+    pub(crate) fn at(&self, index: u16) -> u16 {
         assert!(index < BLOCK, "a block has {BLOCK} ports");
         self.first + index
     }

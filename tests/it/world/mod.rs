@@ -14,16 +14,16 @@ use std::{ffi::OsStr, os::unix::fs::PermissionsExt as _, process::Command};
 use camino::{Utf8Path, Utf8PathBuf};
 
 /// See the module.
-pub struct World {
+pub(crate) struct World {
     root: Utf8PathBuf,
     directory: tempfile::TempDir,
     /// The ports that are this world's alone.
-    pub ports: lease::Ports,
+    pub(crate) ports: lease::Ports,
 }
 
 impl World {
     /// A new, empty world.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory =
             tempfile::Builder::new().prefix("agent-harness wörld ").tempdir().expect("a temporary directory");
         // postgres runs as another user under root and has to pass through.
@@ -39,12 +39,12 @@ impl World {
     }
 
     /// A path below the world.
-    pub fn path(&self, below: impl AsRef<Utf8Path>) -> Utf8PathBuf {
+    pub(crate) fn path(&self, below: impl AsRef<Utf8Path>) -> Utf8PathBuf {
         self.root.join(below)
     }
 
     /// The binary under test with this world's environment and nothing else of the caller's but PATH.
-    pub fn harness(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
+    pub(crate) fn harness(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_agent-harness"));
         command
             .args(args)
@@ -66,7 +66,7 @@ impl World {
 
     /// Keeps the directory after the test, for looking at it.
     #[expect(dead_code, reason = "for whoever debugs a test")]
-    pub fn keep(mut self) -> Utf8PathBuf {
+    pub(crate) fn keep(mut self) -> Utf8PathBuf {
         self.directory.disable_cleanup(true);
         self.root.clone()
     }

@@ -89,10 +89,6 @@ impl Running {
         Self { child, started: Instant::now(), out, lines, err: String::new() }
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     pub(crate) fn signal(&self, signal: Signal) {
         // It may have ended in this instant: then it is a zombie, which takes signals without effect.
         kill_process(Pid::from_child(&self.child), signal).expect("a signal to an own child");

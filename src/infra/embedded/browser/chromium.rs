@@ -60,7 +60,7 @@ impl Recipe {
         let profile = Profile::new(&self.root)?;
         let mut env = self.env.clone();
         env.push(("HOME".to_owned(), profile.path.to_string()));
-        env.push(("TMPDIR".to_owned(), profile.temporary.to_string()));
+        env.push(("TMPDIR".to_owned(), TEMPORARY.to_owned()));
         let line = arguments::command_line(&profile.user_data(), self.traits, args);
         let output = profile.output();
         let start = Start { program: &self.program, args: &line, env: &env, cwd: &profile.path, output: &output };
@@ -121,39 +121,30 @@ impl Drop for Chromium {
     }
 }
 
-/// The directory of one session: the browser's profile and what it wrote to stderr, and a short directory for sockets,
-/// whose addresses may have 108 bytes, in the system's temporary directory.
+/// The directory of one session: the browser's profile, what it wrote to stderr, and its temporary files.
 #[derive(Debug)]
 struct Profile {
     path: Utf8PathBuf,
-    temporary: Utf8PathBuf,
 }
 
-/// Where sockets go; the name of the link to it in the session's directory is `tmp`.
-const TEMPORARY: &str = "/tmp";
+/// The temporary directory, as Chromium, which runs in the session's directory, is told it. Not absolute: Chromium
+/// makes a socket there, and the address of a socket has at most 108 bytes.
+const TEMPORARY: &str = "tmp";
 
 impl Profile {
     fn new(root: &Utf8Path) -> Result<Self, BrowserError> {
         let parent = Recipe::profiles(root);
         let disk = |source| BrowserError::Disk { path: parent.clone(), source };
         fs_err::create_dir_all(&parent).map_err(disk)?;
-        let private = |directory: &Utf8Path| -> io::Result<Utf8PathBuf> {
-            let made = tempfile::Builder::new()
-                .prefix("agent-harness-browser-")
-                .permissions(std::fs::Permissions::from_mode(0o700))
-                .tempdir_in(directory)?;
-            Utf8PathBuf::from_path_buf(made.keep()).map_err(|path| io::Error::other(path.display().to_string()))
-        };
-        let temporary = private(Utf8Path::new(TEMPORARY)).map_err(disk)?;
-        let path = match private(&parent) {
-            Ok(path) => path,
-            Err(error) => {
-                fs_err::remove_dir(&temporary).map_err(disk)?;
-                return Err(disk(error));
-            }
-        };
-        let profile = Self { path, temporary };
-        std::os::unix::fs::symlink(&profile.temporary, profile.path.join("tmp")).map_err(disk)?;
+        let made = tempfile::Builder::new()
+            .permissions(std::fs::Permissions::from_mode(0o700))
+            .prefix("session-")
+            .tempdir_in(&parent)
+            .map_err(disk)?;
+        let path = Utf8PathBuf::from_path_buf(made.keep())
+            .map_err(|path| disk(io::Error::other(path.display().to_string())))?;
+        let profile = Self { path };
+        fs_err::create_dir(profile.path.join(TEMPORARY)).map_err(disk)?;
         Ok(profile)
     }
 
@@ -178,17 +169,8 @@ impl Drop for Profile {
     }
 }
 
-/// Removes a session's directory and the temporary one that it links to.
+/// Removes a session's directory.
 pub(super) fn remove_session(path: &Utf8Path) -> io::Result<()> {
-    if let Ok(temporary) = path.join("tmp").read_link_utf8()
-        && temporary.parent() == Some(Utf8Path::new(TEMPORARY))
-    {
-        remove_all(&temporary)?;
-    }
-    remove_all(path)
-}
-
-fn remove_all(path: &Utf8Path) -> io::Result<()> {
     match fs_err::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),

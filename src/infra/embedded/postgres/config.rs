@@ -3,7 +3,9 @@
 
 use crate::{infra::postgres::login::BUILDERS, model::manifest::Durability};
 
-/// Sessions for ten agents with two processes of ten connections each, and some room; a slot costs 10 KB.
+/// Sessions for ten agents with two processes of ten connections each, and some room. What the server reserves for each
+/// of them is the largest part of its idle memory (docs/design/postgres.md), hence the two limits on locks below: for
+/// all sessions together they still are as many as a default server's 100 sessions have.
 const MAX_CONNECTIONS: u16 = 300;
 
 /// `postgresql.conf`.
@@ -20,10 +22,14 @@ unix_socket_directories = ''
 hba_file = '{hba_file}'
 max_connections = {MAX_CONNECTIONS}
 superuser_reserved_connections = 10
+max_locks_per_transaction = 32
+max_pred_locks_per_transaction = 20
+max_wal_senders = 0
+max_logical_replication_workers = 0
 password_encryption = scram-sha-256
 
 shared_preload_libraries = 'pg_stat_statements'
-shared_buffers = 128MB
+shared_buffers = 32MB
 huge_pages = off
 dynamic_shared_memory_type = mmap
 jit = off

@@ -222,4 +222,26 @@ mod tests {
         let snippet = Mail::parse(raw.as_bytes()).snippet();
         assert_eq!(snippet, format!("{}...", "ü".repeat(100)));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_content_is_too_strange(
+            kind in proptest::prop_oneof!["text/html", "text/plain", "TEXT/HTML; charset=[a-z0-9-]{1,12}", "\\PC{0,20}"],
+            encoding in proptest::prop_oneof!["base64", "quoted-printable", "\\PC{0,9}"],
+            header in "\\PC{0,40}",
+            body in proptest::collection::vec(proptest::prop_oneof![
+                "<[a-z!/-]{0,8}", ">", "&[a-z#0-9]{0,6};?", "<!--", "-->", "=[0-9A-F]{0,2}", "\\PC{0,6}", "[ \r\n\t]{1,3}"
+            ], 0..40),
+        ) {
+            let raw = format!(
+                "From: {header}\r\nSubject: {header}\r\nContent-Type: {kind}\r\n\
+                 Content-Transfer-Encoding: {encoding}\r\nDate: {header}\r\n\r\n{}",
+                body.concat()
+            );
+            let mail = Mail::parse(raw.as_bytes());
+            let seen = [mail.text(), mail.html(), mail.visible_text(), mail.snippet(), mail.subject().to_owned()];
+            proptest::prop_assert!(seen.iter().all(|text| text.len() <= raw.len() * 4 + 3));
+            proptest::prop_assert!(mail.parts().len() <= 1);
+        }
+    }
 }
