@@ -221,6 +221,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::disallowed_methods, reason = "a child that is only looked at")]
     fn sleeper() -> Child {
         Command::new("sleep").arg("100").spawn().expect("a child")
     }

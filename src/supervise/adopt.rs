@@ -75,8 +75,8 @@ impl Set {
         let rules = rules(&spec);
         let lived = matches!(saved.was, Was::Running | Was::Stopping | Was::Restarting);
         let machine = match &found {
-            Some(found) => Machine::running(rules, Saved { life: found.life, ..saved.clone() }, since_boot()),
-            None if lived => Machine::running(rules, saved.clone(), since_boot()),
+            Some(found) => Machine::running(rules, &Saved { life: found.life, ..saved.clone() }, since_boot()),
+            None if lived => Machine::running(rules, &saved, since_boot()),
             None => Machine::resting(rules, saved.clone()),
         };
         let mut unit = Unit::new(spec, machine)?;
@@ -198,19 +198,16 @@ impl Set {
             let name = self.units[at].spec.name.clone();
             let life = self.units[at].machine.life();
             if self.units[at].machine.is_spawning() {
-                match self.find(&name, None, &children, true)? {
-                    Some(found) => {
-                        if !found.by_keeper
-                            && let Some(handle) = found.identity.handle()?
-                        {
-                            self.units[at].keep_vigil(handle, &self.reports);
-                        }
-                        self.spawned(&name, life, found.identity).await;
+                if let Some(found) = self.find(&name, None, &children, true)? {
+                    if !found.by_keeper
+                        && let Some(handle) = found.identity.handle()?
+                    {
+                        self.units[at].keep_vigil(handle, &self.reports);
                     }
-                    None => {
-                        let launch = self.units[at].launch(&self.directory);
-                        self.link.order(&Order::Spawn { name, life, launch }).await;
-                    }
+                    self.spawned(&name, life, found.identity).await;
+                } else {
+                    let launch = self.units[at].launch(&self.directory);
+                    self.link.order(&Order::Spawn { name, life, launch }).await;
                 }
             } else if self.units[at].machine.is_running() {
                 let kept =
@@ -218,12 +215,11 @@ impl Set {
                 if kept {
                     continue;
                 }
-                match self.units[at].leader.as_ref().map(Identity::handle).transpose()?.flatten() {
-                    Some(handle) => self.units[at].keep_vigil(handle, &self.reports),
-                    None => {
-                        let exit = exit_of(&children, &name, life);
-                        self.feed(&name, Event::Exited { life, exit }).await;
-                    }
+                if let Some(handle) = self.units[at].leader.as_ref().map(Identity::handle).transpose()?.flatten() {
+                    self.units[at].keep_vigil(handle, &self.reports);
+                } else {
+                    let exit = exit_of(&children, &name, life);
+                    self.feed(&name, Event::Exited { life, exit }).await;
                 }
             }
         }

@@ -8,6 +8,7 @@
 pub mod watch;
 
 mod adopt;
+mod door;
 mod error;
 mod keeper;
 mod ready;
@@ -27,6 +28,7 @@ use tokio::{
 
 pub use self::error::SuperviseError;
 use self::{
+    door::Door,
     keeper::link::Link,
     record::Record,
     requests::Desk,
@@ -125,6 +127,7 @@ async fn supervise(directory: &StackDir) -> Result<End, SuperviseError> {
         inbox,
         record,
         desk: Desk::default(),
+        door: Door::open(directory, name)?,
         closing: false,
     };
     let to_close = spec.is_none();
@@ -133,17 +136,11 @@ async fn supervise(directory: &StackDir) -> Result<End, SuperviseError> {
         // Whoever began to stop this stack died in between.
         set.begin_close().await;
     }
-    let (asks, asked) = mpsc::channel(16);
-    let server = unit::Task::run({
-        let listener = server::listen(directory)?;
-        async move { drop(server::serve(listener, name, asks).await) }
-    });
     let leave = async || {
         terminate.recv().await;
     };
-    let end = set.serve(asked, leave).await;
+    let end = set.serve(leave).await;
     set.desk.gone().await;
-    drop(server);
     end
 }
 

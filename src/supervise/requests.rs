@@ -250,14 +250,13 @@ impl Set {
         match (unit.machine.state(), goal) {
             (ProcessState::Stopped | ProcessState::Failed, _)
             | (ProcessState::Ready | ProcessState::Unready, Goal::Settled) => true,
-            (_, Goal::Stopped) => false,
             (_, Goal::Started) => !unit.machine.is_moving(),
             // It will not come on before somebody does something about those it waits for.
             (ProcessState::Waiting, Goal::Settled) => unit.spec.after.iter().any(|after| {
                 let state = self.index(after).map(|at| self.units[at].machine.state());
                 state != Some(ProcessState::Ready) && self.reached(after, goal)
             }),
-            (_, Goal::Settled) => false,
+            (_, Goal::Settled | Goal::Stopped) => false,
         }
     }
 }

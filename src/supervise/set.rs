@@ -5,19 +5,17 @@
 
 use std::time::Duration;
 
-use tokio::{
-    sync::mpsc::{self, UnboundedReceiver},
-    time::Instant,
-};
+use tokio::{sync::mpsc::UnboundedReceiver, time::Instant};
 
 use super::{
     SuperviseError,
+    door::{Door, Knock},
     keeper::{
         link::Link,
         protocol::{Order, Told},
     },
     record::{self, Entry, Record},
-    requests::{Asked, Desk},
+    requests::Desk,
     unit::{Reports, Unit},
 };
 use crate::{
@@ -44,6 +42,7 @@ pub(super) struct Set {
     pub(super) inbox: UnboundedReceiver<(String, Event)>,
     pub(super) record: Record,
     pub(super) desk: Desk,
+    pub(super) door: Door,
     /// Everything is to stop, and then this supervisor.
     pub(super) closing: bool,
 }
@@ -68,11 +67,7 @@ impl Set {
     ///
     /// # Errors
     /// When the keeper cannot be had or the record not be written.
-    pub(super) async fn serve(
-        &mut self,
-        mut asked: mpsc::Receiver<Asked>,
-        mut leave: impl AsyncFnMut(),
-    ) -> Result<End, SuperviseError> {
+    pub(super) async fn serve(&mut self, mut leave: impl AsyncFnMut()) -> Result<End, SuperviseError> {
         loop {
             self.settle().await?;
             if self.closing && self.units.iter().all(|unit| !unit.machine.is_moving() && !unit.machine.is_running()) {
@@ -86,12 +81,15 @@ impl Set {
                     Some(told) => self.told(told).await,
                     None => self.replace_keeper().await?,
                 },
-                Some(asked) = asked.recv() => {
-                    if let Some(program) = self.ask(asked).await {
-                        self.link.order(&Order::Leave).await;
-                        return Ok(End::Replaced(program));
+                knock = self.door.next() => match knock {
+                    Knock::Asked(asked) => {
+                        if let Some(program) = self.ask(asked).await {
+                            self.link.order(&Order::Leave).await;
+                            return Ok(End::Replaced(program));
+                        }
                     }
-                }
+                    Knock::Lost => self.reopen().await?,
+                },
                 batch = self.followers.next() => self.lines(batch).await,
                 () = until(wakeup) => self.tick().await,
                 () = leave() => {
@@ -100,6 +98,16 @@ impl Set {
                 }
             }
         }
+    }
+
+    /// Somebody removed the control socket. If the specification is there, it is made again; else the stack was removed
+    /// by force, nobody could ever reach it again, and it ends.
+    async fn reopen(&mut self) -> Result<(), SuperviseError> {
+        if self.directory.spec().exists() {
+            return self.door.reopen();
+        }
+        self.begin_close().await;
+        Ok(())
     }
 
     /// Gives `event` to the machine of `name` and carries out what it decides.
@@ -273,8 +281,9 @@ impl Set {
             ancestor: Some(self.link.keeper.pid),
         };
         crate::process::group::kill(&traces).await?;
-        for at in 0..self.units.len() {
-            self.followers.ended(&self.units[at].spec.name)?;
+        for unit in &self.units {
+            // The logs may be gone with everything else.
+            drop(self.followers.ended(&unit.spec.name));
         }
         self.link.order(&Order::End).await;
         self.link.ended().await?;

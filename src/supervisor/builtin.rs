@@ -28,7 +28,7 @@ use crate::{
         spawn::{self, Launch},
     },
     store::atomic::{self, Access},
-    wire::client::Client,
+    wire::{client::Client, protocol::PROTOCOL},
 };
 
 /// Longest time from starting a supervisor to its hello; it takes some 10 ms on an idle machine.
@@ -66,16 +66,31 @@ impl Builtin {
         Self { paths: paths.clone(), program }
     }
 
-    /// The supervisor of `stack`, if it runs and speaks our protocol.
+    /// The supervisor of `stack`, if it runs. One of an older protocol is made to execute this program in its place,
+    /// while its processes run on.
     ///
     /// # Errors
-    /// When it cannot be reached for another reason than that it does not run, or is of another version.
+    /// When it cannot be reached for another reason than that it does not run, or is of a newer protocol.
     pub async fn connect(&self, stack: StackName) -> Result<Option<Client>, SupervisorError> {
-        let client = Client::connect(&self.paths.stack(stack).socket()).await?;
-        if let Some(client) = &client {
+        let socket = self.paths.stack(stack).socket();
+        let Some(client) = Client::connect(&socket).await? else { return Ok(None) };
+        if client.hello().protocol >= PROTOCOL {
             client.check_version()?;
+            return Ok(Some(client));
         }
-        Ok(client)
+        client.reexec(&self.program).await?;
+        let begun = Instant::now();
+        while begun.elapsed() < START_LIMIT {
+            if let Some(client) = Client::connect(&socket).await?
+                && client.hello().protocol >= PROTOCOL
+            {
+                client.check_version()?;
+                return Ok(Some(client));
+            }
+            tokio::time::sleep(START_POLL).await;
+        }
+        // It did not come back: whoever needs it starts another one.
+        Ok(None)
     }
 
     /// The supervisor of `stack`; started again when it should run but died, adopting what lives. `None` when the

@@ -212,13 +212,10 @@ async fn a_leaders_survivors_are_ended_before_it_is_started_again() {
     // A child in a session of its own that holds what only one may hold, as PostgreSQL's backends do; its environment
     // is overwritten.
     let script = format!(
-        "import os,time,fcntl\nlock=open('{alive}','w')\nfcntl.flock(lock,fcntl.LOCK_EX|fcntl.LOCK_NB)\n\
+        "import os,time,fcntl\nlock=open('{alive}','w')\nos.set_inheritable(lock.fileno(),True)\nfcntl.flock(lock,fcntl.LOCK_EX|fcntl.LOCK_NB)\n\
          if os.fork()==0:\n os.setsid()\n os.execve('/bin/sh',['sh','-c','exec sleep 1000'],{{}})\n\
          print('up')\ntime.sleep(1000)"
     );
-    let script = script
-        .replace("lock=open(", "lock=open(")
-        .replace("\nfcntl.flock", "\nos.set_inheritable(lock.fileno(),True)\nfcntl.flock");
     let stack = Stack::new(&world, vec![ready(python("pg", &script), ReadyCheck::Log { pattern: "^up$".to_owned() })]);
     let before = stack.up().await.start(&[], Until::Settled).await.expect("started");
     kill(find(before.clone(), "pg").pid.expect("it runs"));

@@ -1,5 +1,8 @@
 //! `agent-harness demo`, in a real Chromium; and the example that it unpacks.
 
+mod life;
+mod shop;
+
 use std::time::Duration;
 
 use agent_harness::{
@@ -47,6 +50,10 @@ fn overwrite(path: &Utf8Path, text: &str) {
     fs_err::write(path, text).expect("a file of the test");
 }
 
+fn modified(root: &Utf8Path, path: &str) -> std::time::SystemTime {
+    fs_err::metadata(root.join(path)).expect("a file").modified().expect("a time")
+}
+
 /// Pretends that another version of the binary unpacked what lies at `dest`: its note has another fingerprint, one
 /// file another content, and one file is no longer carried.
 fn make_older(dest: &Utf8Path) {
@@ -75,15 +82,15 @@ fn the_example_becomes_a_repository_once() {
     assert_eq!(git(&dest, &["status", "--porcelain"]), "");
 
     let before = git(&dest, &["rev-parse", "HEAD"]);
-    let modified = |path: &str| fs_err::metadata(dest.join(path)).expect("a file").modified().expect("a time");
-    let (readme, note) = (modified("README.md"), modified(".git/agent-harness-example.json"));
+    let times = || ["README.md", ".git/agent-harness-example.json"].map(|path| modified(&dest, path));
+    let written = times();
     // What runs leave behind is ignored.
     fs_err::create_dir_all(dest.join("node_modules/x")).expect("a folder");
     overwrite(&dest.join("node_modules/x/y"), "z");
     overwrite(&dest.join(".env.agent.1"), "PORT=8010\n");
     assert_eq!(unpack_to(&dest).expect("unpacked"), Unpacked::Unchanged);
     assert_eq!(git(&dest, &["rev-parse", "HEAD"]), before);
-    assert_eq!((modified("README.md"), modified(".git/agent-harness-example.json")), (readme, note));
+    assert_eq!(times(), written);
     assert!(!world.path("state/shop.new").exists());
 }
 

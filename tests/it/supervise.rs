@@ -308,3 +308,70 @@ async fn nothing_of_the_callers_environment_and_descriptors_reaches_a_process() 
     assert!(log.contains(&"SigBlk:\t0000000000000000".to_owned()), "{log:?}");
     assert!(log.contains(&"SigIgn:\t0000000000000000".to_owned()), "{log:?}");
 }
+
+#[tokio::test]
+async fn a_directory_may_be_deeper_than_a_socket_address_is_long() {
+    let world = World::new();
+    let mut stack = Stack::new(&world, vec![sh("one", "exec sleep 1000")]);
+    stack.paths.state = world.path("state").join("d".repeat(120)).join("e".repeat(120));
+    stack.builtin = agent_harness::supervisor::builtin::Builtin::with_program(
+        &stack.paths,
+        env!("CARGO_BIN_EXE_agent-harness").into(),
+    );
+    assert!(stack.directory().socket().as_str().len() > 2 * 108);
+    let status = stack.up().await.start(&[], Until::Settled).await.expect("started");
+    assert_eq!(find(status, "one").state, ProcessState::Ready);
+}
+
+#[tokio::test]
+async fn a_removed_socket_comes_back_and_a_removed_stack_ends() {
+    let world = World::new();
+    let stack = Stack::new(&world, vec![sh("one", "exec sleep 1000")]);
+    let before = stack.up().await.start(&[], Until::Settled).await.expect("started");
+    fs_err::remove_file(stack.directory().socket()).expect("a socket");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let after = loop {
+        if let Some(mut client) = stack.builtin.connect(stack.spec.name).await.expect("no error") {
+            break client.status().await.expect("a status");
+        }
+        assert!(Instant::now() < deadline, "no socket");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    assert_eq!(after, before, "the same supervisor");
+    fs_err::remove_dir_all(stack.directory().path()).expect("a directory");
+    let pid = find(after.clone(), "one").pid.expect("it runs");
+    for pid in [pid, after.keeper_pid, after.supervisor_pid] {
+        while fs_err::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z ")) {
+            assert!(Instant::now() < deadline, "{pid} runs on");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn ready_is_told_soon_after_it_is_so() {
+    let world = World::new();
+    let port = world.ports.at(6);
+    // It writes down when it began to serve, since boot, as the machine counts.
+    let note = world.path("note");
+    let script = format!(
+        "import time,socket\ntime.sleep(0.13)\ns=socket.create_server(('127.0.0.1',{port}))\n\
+         open('{note}','w').write(str(time.time()))\n\
+         while True: s.accept()[0].close()"
+    );
+    let stack = Stack::new(&world, vec![ready(python("served", &script), ReadyCheck::Tcp { port })]);
+    let mut client = stack.up().await;
+    // The machine may be busy with other tests: the best of several counts.
+    let mut best = f64::MAX;
+    for _ in 0..20 {
+        let status = find(client.restart(&[], Until::Settled).await.expect("started"), "served");
+        let served: f64 = fs_err::read_to_string(&note).expect("a note").parse().expect("a time");
+        let started = status.started.expect("it runs").as_duration().as_secs_f64();
+        let ready = started + f64::from(u32::try_from(status.ready_after_ms.expect("ready")).expect("soon")) / 1000.0;
+        best = best.min(ready - served);
+        if best < 0.03 {
+            return;
+        }
+    }
+    panic!("told {best} s after it served");
+}

@@ -14,13 +14,17 @@
 use std::time::Duration;
 
 mod event;
+mod judge;
 #[cfg(test)]
 mod tests;
 mod view;
 
-use super::{stack::Restart, status::Exit};
+use super::status::Exit;
 
-pub use event::{Action, Event, Rules, Saved, Was};
+pub use self::{
+    event::{Action, Event, Rules, Saved, Was},
+    judge::describe,
+};
 
 /// Pause before the second restart in a row; the first one is at once, each further pause is twice the one before.
 pub const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -107,10 +111,10 @@ impl Machine {
 
     /// A process that an earlier supervisor started and that runs as `saved.life`.
     #[must_use]
-    pub fn running(rules: Rules, saved: Saved, now: Duration) -> Self {
+    pub fn running(rules: Rules, saved: &Saved, now: Duration) -> Self {
         let since = saved.since.unwrap_or(now);
         let ready = if rules.ready_within.is_none() { Some(saved.ready.unwrap_or(since)) } else { saved.ready };
-        let mut machine = Self::resting(rules, Saved { failed: None, started: true, ..saved });
+        let mut machine = Self::resting(rules, Saved { failed: None, started: true, ..saved.clone() });
         machine.phase = Phase::Running { since, ready, late: false, why: None };
         machine
     }
@@ -178,6 +182,7 @@ impl Machine {
         }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "every decision has the same form")]
     fn spawn(&mut self) -> Option<Action> {
         self.life += 1;
         if self.started {
@@ -267,6 +272,7 @@ impl Machine {
         }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "every decision has the same form")]
     fn end(&mut self, next: Next) -> Option<Action> {
         self.phase = Phase::Ending { exited: false, cleared: false, next, ready: None };
         Some(Action::End { life: self.life })
@@ -299,7 +305,7 @@ impl Machine {
     fn spawn_failed(&mut self, why: String, now: Duration) -> Option<Action> {
         let Phase::Spawning { then } = self.phase else { return None };
         match then {
-            Then::Run => self.crashed(why, now),
+            Then::Run => self.crashed(&why, now),
             Then::Stop => {
                 self.phase = Phase::Idle { why: None };
                 None
@@ -337,60 +343,6 @@ impl Machine {
         None
     }
 
-    /// The life is over when its exit was seen and nothing is left.
-    fn over(&mut self, now: Duration) -> Option<Action> {
-        let Phase::Ending { exited: true, cleared: true, next, ready } = &self.phase else { return None };
-        match next {
-            Next::Idle => {
-                self.phase = Phase::Idle { why: None };
-                None
-            }
-            Next::Spawn => self.spawn(),
-            Next::Judge => {
-                let ready = *ready;
-                self.judge(ready, now)
-            }
-        }
-    }
-
-    fn judge(&mut self, ready: Option<Duration>, now: Duration) -> Option<Action> {
-        let how = self.last_exit.map_or_else(|| "ended".to_owned(), describe);
-        let clean = self.last_exit == Some(Exit::Code(0));
-        let again = match self.rules.restart {
-            Restart::Always => true,
-            Restart::OnFailure => !clean,
-            Restart::Never => false,
-        };
-        if !again {
-            self.phase = if clean {
-                Phase::Idle { why: Some(how) }
-            } else {
-                Phase::Failed { why: format!("{how}; it is not restarted by itself"), stuck: false }
-            };
-            return None;
-        }
-        if ready.is_some_and(|ready| now.saturating_sub(ready) >= STABLE) {
-            self.crashes = 0;
-        }
-        self.crashed(how, now)
-    }
-
-    fn crashed(&mut self, how: String, now: Duration) -> Option<Action> {
-        self.crashes += 1;
-        if self.crashes >= GIVE_UP {
-            let why = format!("{how}; given up after {} times in a row", self.crashes);
-            self.phase = Phase::Failed { why, stuck: false };
-            return None;
-        }
-        let pause = pause(self.crashes);
-        if pause.is_zero() {
-            return self.spawn();
-        }
-        let why = format!("{how}; restarted {:.1} s later, time {} of {GIVE_UP}", pause.as_secs_f32(), self.crashes);
-        self.phase = Phase::BackOff { until: now + pause, why };
-        None
-    }
-
     fn tick(&mut self, now: Duration) -> Option<Action> {
         match &mut self.phase {
             Phase::BackOff { until, .. } if *until <= now => self.spawn(),
@@ -400,23 +352,5 @@ impl Machine {
             }
             _ => None,
         }
-    }
-}
-
-/// The pause before the restart after `crashes` ends in a row.
-fn pause(crashes: u32) -> Duration {
-    match crashes {
-        0 | 1 => Duration::ZERO,
-        more => FIRST_PAUSE.saturating_mul(1 << (more - 2).min(16)).min(LONGEST_PAUSE),
-    }
-}
-
-/// An exit in words.
-#[must_use]
-pub fn describe(exit: Exit) -> String {
-    match exit {
-        Exit::Code(code) => format!("ended with exit code {code}"),
-        Exit::Signal(signal) => format!("ended by signal {signal}"),
-        Exit::Unknown => "ended while nobody could see how".to_owned(),
     }
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
-use crate::model::status::ProcessState;
+use crate::model::{stack::Restart, status::ProcessState};
 
 const AT_ONCE: Rules = Rules { ready_within: None, restart: Restart::Always };
 const CHECKED: Rules = Rules { ready_within: Some(Duration::from_secs(20)), restart: Restart::Always };

@@ -24,10 +24,9 @@ impl Machine {
         match &self.phase {
             Phase::Idle { .. } => ProcessState::Stopped,
             Phase::Waiting { .. } => ProcessState::Waiting,
-            Phase::Spawning { .. } => ProcessState::Starting,
             Phase::Running { ready: Some(_), .. } => ProcessState::Ready,
             Phase::Running { late: true, .. } => ProcessState::Unready,
-            Phase::Running { .. } => ProcessState::Starting,
+            Phase::Running { .. } | Phase::Spawning { .. } => ProcessState::Starting,
             Phase::Ending { next: Next::Judge, .. } | Phase::BackOff { .. } => ProcessState::BackOff,
             Phase::Ending { .. } => ProcessState::Stopping,
             Phase::Failed { .. } => ProcessState::Failed,
@@ -39,12 +38,10 @@ impl Machine {
     pub fn reason(&self) -> Option<String> {
         match &self.phase {
             Phase::Idle { why } => why.clone(),
-            Phase::Waiting { gate } if gate.is_empty() => None,
-            Phase::Waiting { gate } => Some(format!("waits for {gate}")),
+            Phase::Waiting { gate } => Some(format!("waits for {gate}")).filter(|_| !gate.is_empty()),
             Phase::Running { ready: None, why, .. } => why.as_ref().map(|why| format!("not ready: {why}")),
-            Phase::Running { .. } | Phase::Spawning { .. } => None,
             Phase::Ending { next: Next::Judge, .. } => self.last_exit.map(describe),
-            Phase::Ending { .. } => None,
+            Phase::Running { .. } | Phase::Spawning { .. } | Phase::Ending { .. } => None,
             Phase::BackOff { why, .. } | Phase::Failed { why, .. } => Some(why.clone()),
         }
     }

@@ -41,7 +41,7 @@ use crate::{
 /// [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// See [`FIRST_PAUSE`].
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// A supervisor that takes no message for this long is cut off; it may connect again.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
 

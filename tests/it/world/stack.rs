@@ -23,7 +23,6 @@ pub(crate) struct Stack {
     pub(crate) paths: Paths,
     pub(crate) builtin: Builtin,
     pub(crate) spec: StackSpec,
-    pub(crate) scripts: Utf8PathBuf,
 }
 
 impl Stack {
@@ -31,7 +30,7 @@ impl Stack {
         let paths = Paths { state: world.path("state"), cache: world.path("cache") };
         let builtin = Builtin::with_program(&paths, env!("CARGO_BIN_EXE_agent-harness").into());
         let name = StackName::Agent("1".parse().expect("an id"));
-        Self { paths, builtin, spec: StackSpec { name, processes }, scripts: world.path("home") }
+        Self { paths, builtin, spec: StackSpec { name, processes } }
     }
 
     pub(crate) fn directory(&self) -> StackDir {
@@ -119,6 +118,7 @@ pub(crate) fn python(name: &str, script: &str) -> ProcessSpec {
     program(name, &["python3", "-u", "-c", script])
 }
 
+#[expect(clippy::disallowed_methods, reason = "the tests' own PATH leads to sh and python3")]
 pub(crate) fn program(name: &str, argv: &[&str]) -> ProcessSpec {
     ProcessSpec {
         name: name.to_owned(),
