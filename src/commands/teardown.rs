@@ -5,13 +5,12 @@ use crate::{error::Result, exit_code::ExitCode, model::id::AgentId, ops};
 
 /// Removes everything that `launch` made for an agent, and only that
 #[derive(Debug, clap::Args)]
-#[group(id = "which", required = true, multiple = false)]
 pub struct Args {
     /// Id of the agent
-    #[arg(group = "which")]
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
     id: Option<AgentId>,
     /// All agents of this user
-    #[arg(long, group = "which")]
+    #[arg(long)]
     all: bool,
     /// A JSON array of what was removed
     #[arg(long)]

@@ -218,8 +218,8 @@ fn slow_queries(project: &Project) {
 
 fn stats(project: &Project) {
     let stats = project.json(&["cli", "1", "stats", "--json"]);
-    let row = "{name: text, usage: {processes: number, cpu_percent: number, cpu_seconds: number, memory_bytes: number, \
-               memory_exact: bool, open_files: number, threads: number}}";
+    let row = "{name: text, usage: {processes: number, threads: number, cpu_seconds: number, cpu_percent: number, \
+               interval_seconds: number, memory_bytes: number, memory_exact: bool, open_files: number}}";
     assert_eq!(shape(&stats), format!("{{id: number, processes: [{row}], total: {row}}}"));
     let sum = |key: &str| -> u64 {
         let rows = stats["processes"].as_array().expect("processes").iter();

@@ -80,10 +80,9 @@ fn buckets(project: &Project) {
         assert_eq!(copied.status, 403, "{source}: {}", copied.text());
     }
     // A path that climbs is a key like any other.
-    for path in ["/agent-2/../agent-1/x", "/agent-2/..%2Fagent-1%2Fx"] {
-        assert_eq!(two.send("PUT", path, b"mine").status, 200, "{path}");
-        assert_eq!(two.send("GET", path, b"").text(), "mine", "{path}");
-    }
+    let climbing = "/agent-2/../agent-1/x";
+    assert_eq!(two.send("PUT", climbing, b"mine").status, 200);
+    assert_eq!(two.send("GET", climbing, b"").text(), "mine");
     assert_eq!(one.send("GET", "/agent-1/x", b"").text(), "secret");
     let listing = two.send_with("GET", "/agent-2", &[("list-type", "2")], &[], b"").text();
     assert!(listing.contains("<Key>../agent-1/x</Key>") && !listing.contains("<Key>x</Key>"), "{listing}");
