@@ -33,6 +33,8 @@ use crate::{
 
 /// Longest time from starting a supervisor to its hello; it takes some 10 ms on an idle machine.
 const START_LIMIT: Duration = Duration::from_secs(20);
+/// Longest time that a supervisor which stopped its stack is waited for.
+const GOING_LIMIT: Duration = Duration::from_secs(2);
 /// How often a starting supervisor is looked for.
 const START_POLL: Duration = Duration::from_millis(2);
 
@@ -151,7 +153,12 @@ impl Builtin {
             None => None,
         };
         if let Some(client) = client {
+            let supervisor = Handle::open(client.hello().pid);
             client.shutdown().await?;
+            // It said that all is gone but itself. Without a handle it is gone already.
+            if let Ok(supervisor) = supervisor {
+                drop(tokio::time::timeout(GOING_LIMIT, supervisor.ended()).await);
+            }
         }
         group::end_marked(directory.mark()).await.map_err(|source| SupervisorError::Leftover { stack, source })?;
         match std::fs::remove_dir_all(directory.path()) {
