@@ -46,8 +46,8 @@ impl Agent {
         let uses = |service, secret: &Secret| infra.services.contains(&service) && !secret.expose().is_empty();
         let AgentSecrets { s3, mail, .. } = &self.record.secrets;
         if uses(Service::Mail, mail) {
-            let (user, password) = (self.record.id.name(), mail.expose());
-            let link = format!("http://localhost:{}/login?user={user}&password={password}", infra.ports.mail);
+            let (name, password) = (self.record.id.name(), mail.expose());
+            let link = format!("http://localhost:{}/login?user={name}&password={password}", infra.ports.mail);
             pages.insert("mailbox".to_owned(), link);
         }
         if uses(Service::S3, s3) {

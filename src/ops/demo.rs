@@ -57,7 +57,7 @@ pub async fn start(paths: &Paths, environment: &Environment, progress: &Progress
         Unpacked::Updated => progress.tell(format_args!("The example app in {checkout} was brought to this version")),
         Unpacked::Unchanged => {}
         Unpacked::Kept(_) => {
-            progress.tell(format_args!("The example app in {checkout} has edits: it is used as it is"))
+            progress.tell(format_args!("The example app in {checkout} has edits: it is used as it is"));
         }
     }
     let project = Project::open(&checkout, environment, paths)?;
@@ -126,16 +126,12 @@ pub async fn stop(paths: &Paths, environment: &Environment, force: bool, progres
         .iter()
         .map(|id| async move { teardown::teardown(paths, *id, &progress.of(format_args!("agent {id}"))).await });
     futures_util::future::try_join_all(each).await?;
-    let infra_kept_for = match other_user(paths, &root).await? {
-        Some(other) => {
-            remove_template(paths, environment, &checkout, progress).await?;
-            Some(other)
-        }
-        None => {
-            setup::remove(paths).await?;
-            None
-        }
-    };
+    let infra_kept_for = other_user(paths, &root)?;
+    if infra_kept_for.is_some() {
+        remove_template(paths, environment, &checkout, progress).await?;
+    } else {
+        setup::remove(paths).await?;
+    }
     for directory in [paths.state.join("demo"), paths.state.join("workdirs").join(super::prepare::key(&root))] {
         remove(&directory)?;
     }
@@ -155,7 +151,7 @@ fn describe(edits: &Edits) -> String {
 }
 
 /// A project beside the demo that has an agent or a template here.
-async fn other_user(paths: &Paths, root: &Utf8Path) -> Result<Option<String>> {
+fn other_user(paths: &Paths, root: &Utf8Path) -> Result<Option<String>> {
     let registry = Registry::read(&paths.registry())?;
     if let Some(claim) = registry.agents().values().find(|claim| claim.project != root) {
         return Ok(Some(claim.project.to_string()));

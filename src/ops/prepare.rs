@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Another command may be installing the same tree: that is waited for, because the result is shared.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60 * 60);
+const PATIENCE: std::time::Duration = std::time::Duration::from_hours(1);
 
 /// What was prepared: name of the command to fingerprint of what it was run on.
 type Done = BTreeMap<String, String>;

@@ -129,7 +129,7 @@ impl Undo<'_> {
         if uses(Service::Mail) {
             work.step("mailbox", ["processes"], || self.mailbox());
         }
-        work.step("env file", ["processes"], || self.env_file());
+        work.step("env file", ["processes"], || async { self.env_file() });
         work
     }
 
@@ -187,7 +187,7 @@ impl Undo<'_> {
         Ok(())
     }
 
-    async fn env_file(&self) -> Result<()> {
+    fn env_file(&self) -> Result<()> {
         let Some(claim) = &self.claim else { return Ok(()) };
         let path = env_file::path(&claim.workdir, self.id);
         let was_there = path.exists();

@@ -58,6 +58,7 @@ impl Printer {
     }
 
     /// What clap has to say: help and version are answers, everything else is wrong usage.
+    #[must_use]
     pub fn usage(&self, error: &clap::Error) -> ExitCode {
         let text = error.render();
         if error.use_stderr() {

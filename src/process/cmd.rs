@@ -181,10 +181,9 @@ impl Cmd {
         let input = self.stdin.take();
         let work = async {
             let feed = async {
-                match (stdin, input) {
+                if let (Some(mut pipe), Some(input)) = (stdin, input) {
                     // A command that ends without reading its input says so by its exit status.
-                    (Some(mut pipe), Some(input)) => drop(pipe.write_all(&input).await),
-                    _ => {}
+                    drop(pipe.write_all(&input).await);
                 }
                 Ok(())
             };
@@ -219,7 +218,7 @@ impl Drop for GroupGuard {
             match rustix::process::kill_process_group(group, rustix::process::Signal::KILL) {
                 Ok(()) => {}
                 Err(errno) => {
-                    debug_assert_eq!(errno, rustix::io::Errno::SRCH, "only a group that ended cannot be killed")
+                    debug_assert_eq!(errno, rustix::io::Errno::SRCH, "only a group that ended cannot be killed");
                 }
             }
         }

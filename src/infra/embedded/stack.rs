@@ -77,12 +77,12 @@ fn serve(
 ) -> ProcessSpec {
     let name = service.name();
     let root = paths.infra(name);
-    let mut argv =
+    let mut command =
         vec![program.to_string(), "serve".to_owned(), name.to_owned(), "--root".to_owned(), root.to_string()];
-    argv.extend(args);
+    command.extend(args);
     ProcessSpec {
         name: name.to_owned(),
-        argv,
+        argv: command,
         cwd: paths.state.clone(),
         env: env.clone(),
         run_as: None,

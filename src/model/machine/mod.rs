@@ -157,7 +157,7 @@ impl Machine {
                 None
             }
             Event::Spawned { .. } => self.spawned(now),
-            Event::SpawnFailed { why, .. } => self.spawn_failed(why, now),
+            Event::SpawnFailed { why, .. } => self.spawn_failed(&why, now),
             Event::Exited { exit, .. } => self.exited(exit, now),
             Event::Cleared { .. } => self.cleared(now),
             Event::Stuck { why, .. } => {
@@ -302,10 +302,10 @@ impl Machine {
         }
     }
 
-    fn spawn_failed(&mut self, why: String, now: Duration) -> Option<Action> {
+    fn spawn_failed(&mut self, why: &str, now: Duration) -> Option<Action> {
         let Phase::Spawning { then } = self.phase else { return None };
         match then {
-            Then::Run => self.crashed(&why, now),
+            Then::Run => self.crashed(why, now),
             Then::Stop => {
                 self.phase = Phase::Idle { why: None };
                 None

@@ -84,7 +84,7 @@ impl Launch<'_> {
             work.step("mailbox", ["infra"], || self.mailbox());
             before_env.push("mailbox");
         }
-        work.step("env file", before_env, || self.env_file());
+        work.step("env file", before_env, || async { self.env_file() });
         if uses(Service::Postgres) {
             work.step("template", ["infra", "prepare"], || self.template());
             work.step("database", ["template"], || self.database());
@@ -174,7 +174,7 @@ impl Launch<'_> {
         Ok(())
     }
 
-    async fn env_file(&self) -> Result<()> {
+    fn env_file(&self) -> Result<()> {
         let (manifest, values) = (&self.project.settings.manifest, self.values());
         let mut record = self.record();
         record.env = text::resolve_env(manifest, &values)?;

@@ -73,7 +73,7 @@ pub(super) async fn start(wanted: &Wanted<'_>, progress: &Progress) -> Result<In
     record.postgres.clone_from(&postgres_binaries);
     record.browser.clone_from(&browser);
     record.write(paths)?;
-    let processes = processes(wanted, existing, cluster.as_ref(), browser.as_ref());
+    let processes = processes(wanted, &existing, cluster.as_ref(), browser.as_ref());
     let spec = StackSpec { name: StackName::Infra, processes };
     let was_running = !own.is_empty();
     let mut client = builtin.ensure(&spec).await?;
@@ -119,7 +119,7 @@ fn check_ports(wanted: &Wanted<'_>, own: &BTreeSet<u32>) -> Result<()> {
 
 fn processes(
     wanted: &Wanted<'_>,
-    existing: Vec<ProcessSpec>,
+    existing: &[ProcessSpec],
     cluster: Option<&Cluster>,
     browser: Option<&BrowserBinary>,
 ) -> Vec<ProcessSpec> {

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Another command may be obtaining and starting the same services: that is waited for, because the result is shared.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30 * 60);
+const PATIENCE: std::time::Duration = std::time::Duration::from_mins(30);
 
 /// The infra, running.
 #[derive(Clone, Debug)]
@@ -68,12 +68,11 @@ pub async fn infra(project: &Project, progress: &Progress) -> Result<Infra> {
     if let Some(infra) = running(paths, &claim).await? {
         return Ok(infra);
     }
-    let _lock = match Lock::try_acquire(&paths.locks(), "infra", "setup-infra")? {
-        Some(lock) => lock,
-        None => {
-            progress.tell("another command is starting the infra: waiting for it");
-            Lock::acquire(&paths.locks(), "infra", "setup-infra", PATIENCE).await?
-        }
+    let _lock = if let Some(lock) = Lock::try_acquire(&paths.locks(), "infra", "setup-infra")? {
+        lock
+    } else {
+        progress.tell("another command is starting the infra: waiting for it");
+        Lock::acquire(&paths.locks(), "infra", "setup-infra", PATIENCE).await?
     };
     if let Some(infra) = running(paths, &claim).await? {
         return Ok(infra);
