@@ -98,7 +98,7 @@ fn ports_that_cannot_be_had_are_said_before_anything_is_done() {
             .run(&["launch", "1"])
             .exits(4)
             .says(&[&format!("port {}", project.port(1, 0)), &format!("(pid {})", std::process::id())]);
-        assert!(begun.elapsed() < Duration::from_secs(60));
+        assert!(begun.elapsed() < Duration::from_mins(1));
         drop(listener);
     }
     // The infra's port too.
@@ -262,7 +262,7 @@ fn a_process_that_never_gets_ready_fails_the_launch_and_leaves_its_evidence() {
     // One that ends at once, again and again, is given up.
     project.write("web.py", "import sys\nprint('no such luck')\nsys.exit(3)\n");
     let ran = project.run(&["launch", "1"]).exits(5).says(&["no such luck", "agent-harness logs 1"]);
-    assert!(ran.took < Duration::from_secs(60), "{ran:?}");
+    assert!(ran.took < Duration::from_mins(1), "{ran:?}");
 }
 
 #[test]
