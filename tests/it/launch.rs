@@ -34,9 +34,9 @@ fn an_agent_becomes_healthy_once_and_stays_as_it_is() {
 
     // What moved on is said, and the command that is named brings it up.
     project.edit_manifest("PYTHONUNBUFFERED        = \"1\"", "PYTHONUNBUFFERED        = \"2\"");
-    project.ok(&["launch", "1"]).says(&["the manifest changed for web", "agent-harness launch 1 --refresh-env"]);
+    project.ok(&["launch", "1"]).says(&["web changed: agent-harness launch 1 --update"]);
     assert_eq!(project.pids(1), before);
-    project.ok(&["launch", "1", "--refresh-env"]);
+    project.ok(&["launch", "1", "--update"]);
     assert_ne!(project.pids(1), before);
     assert_eq!(project.env(1, "PYTHONUNBUFFERED"), "2");
 
@@ -254,7 +254,7 @@ run = "python3 -u web.py {{{{ ports.web }}}} {{{{ ports.other }}}}"
 #[test]
 fn a_process_that_never_gets_ready_fails_the_launch_and_leaves_its_evidence() {
     let script = "import time\nfor n in range(30): print('line', n)\ntime.sleep(1000)\n";
-    let project = one_process(script, "ready = { tcp = \"web\", timeout = \"1s\" }");
+    let project = one_process(script, "ready = { tcp = \"web\", timeout = \"4s\" }");
     project.run(&["launch", "1"]).exits(5).says(&["web is unready", "line 29", "line 20", "agent-harness logs 1"]);
     project.run(&["cli", "1", "status"]).exits(1);
     assert!(project.ok(&["cli", "1", "logs"]).out.contains("line 0"));
