@@ -5,9 +5,14 @@ use std::{io, os::unix::fs::MetadataExt as _};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::{Pid, Signal, kill_process};
+use serde::{Deserialize, Serialize};
+
+/// Beginning of the name of every cgroup of a stack. One that is nested in another stack's, because somebody launched it
+/// from there, is no part of that.
+const PREFIX: &str = "agent-harness-";
 
 /// A cgroup that was made here.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cgroup {
     path: Utf8PathBuf,
 }
@@ -43,6 +48,27 @@ impl Cgroup {
             }
         }
         Err(reason)
+    }
+
+    /// The cgroup of the stack with this mark.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn of_stack(mark: &str) -> Result<Self, String> {
+        use sha2::Digest as _;
+        Self::create(&format!("{PREFIX}{}", hex::encode(&sha2::Sha256::digest(mark)[..8])))
+    }
+
+    /// The cgroup `name` in this one, made if it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn below(&self, name: &str) -> io::Result<Self> {
+        let path = self.path.join(name);
+        match std::fs::create_dir(&path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            Ok(()) | Err(_) => Ok(Self { path }),
+        }
     }
 
     /// The cgroup at `path`, as an earlier [`Self::path`] told; `None` when it is gone.
@@ -137,7 +163,7 @@ impl Cgroup {
             };
             for entry in entries {
                 let entry = entry?;
-                if entry.file_type()?.is_dir() {
+                if entry.file_type()?.is_dir() && !entry.file_name().starts_with(PREFIX) {
                     tree.push(entry.into_path());
                 }
             }

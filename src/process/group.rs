@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     ProcessError,
+    cgroup::Cgroup,
     identity::{self, Handle, Identity, Stat},
 };
 use crate::{
@@ -43,11 +44,19 @@ pub struct Traces<'a> {
     pub leader: Option<&'a Identity>,
     /// The file that its output goes to.
     pub output: Option<&'a Utf8Path>,
+    /// The cgroup that it was started in.
+    pub cgroup: Option<&'a Cgroup>,
     /// A pid whose descendants all belong to it: the keeper's, for the whole stack.
     pub ancestor: Option<u32>,
 }
 
-impl Traces<'_> {
+impl<'a> Traces<'a> {
+    /// The marks of the whole stack, and nothing else.
+    #[must_use]
+    pub const fn of_stack(mark: &'a str) -> Self {
+        Self { mark, process: None, leader: None, output: None, cgroup: None, ancestor: None }
+    }
+
     /// The members that run now, the leader first. Those that ended and wait to be reaped are none.
     ///
     /// # Errors
@@ -63,9 +72,11 @@ impl Traces<'_> {
         let output = self.output.and_then(|path| std::fs::metadata(path).ok()).map(|meta| (meta.dev(), meta.ino()));
 
         let mut member: HashSet<u32> = HashSet::new();
+        let grouped = self.cgroup.and_then(|cgroup| cgroup.members().ok()).unwrap_or_default();
         let mut foreign: HashSet<u32> = HashSet::new();
         for stat in &all {
             let of_group = leader.is_some_and(|leader| stat.group == leader.pid || stat.session == leader.pid);
+            let grouped = grouped.binary_search(&stat.pid).is_ok();
             match self.marks(stat.pid) {
                 Marks::Supervisor => {
                     foreign.insert(stat.pid);
@@ -73,10 +84,14 @@ impl Traces<'_> {
                 Marks::Ours => {
                     member.insert(stat.pid);
                 }
-                Marks::None if of_group || output.is_some_and(|file| writes_to(stat.pid, file)) => {
+                // Another stack that was launched from a process of this one may be in its cgroup.
+                Marks::None if grouped => {
                     member.insert(stat.pid);
                 }
-                Marks::None => {}
+                Marks::None | Marks::Other if of_group || output.is_some_and(|file| writes_to(stat.pid, file)) => {
+                    member.insert(stat.pid);
+                }
+                Marks::None | Marks::Other => {}
             }
         }
         self.add_descendants(&all, &mut member, &foreign);
@@ -88,17 +103,24 @@ impl Traces<'_> {
     fn marks(&self, pid: u32) -> Marks {
         // Not readable: another user's, or gone. Such a process can still be found by its family.
         let Ok(environment) = std::fs::read(format!("/proc/{pid}/environ")) else { return Marks::None };
-        let (mut stack, mut process) = (false, false);
+        let (mut stack, mut process, mut other) = (false, false, false);
         for variable in environment.split(|byte| *byte == 0) {
             let Some((name, value)) = split_variable(variable) else { continue };
             if name == env_names::SUPERVISOR.as_bytes() {
                 return Marks::Supervisor;
             }
-            stack |= name == env_names::STACK.as_bytes() && value == self.mark.as_bytes();
+            if name == env_names::STACK.as_bytes() {
+                stack = value == self.mark.as_bytes();
+                other = !stack;
+            }
             process |= name == env_names::PROCESS.as_bytes()
                 && self.process.is_none_or(|expected| expected.as_bytes() == value);
         }
-        if stack && process { Marks::Ours } else { Marks::None }
+        match (stack && process, other) {
+            (true, _) => Marks::Ours,
+            (false, true) => Marks::Other,
+            (false, false) => Marks::None,
+        }
     }
 
     fn add_descendants(&self, all: &[Stat], member: &mut HashSet<u32>, foreign: &HashSet<u32>) {
@@ -119,7 +141,11 @@ impl Traces<'_> {
 
 enum Marks {
     Ours,
+    /// Of another stack.
+    Other,
+    /// A supervisor or keeper.
     Supervisor,
+    /// Of nobody.
     None,
 }
 
@@ -155,7 +181,7 @@ fn processes() -> Result<Vec<Stat>, ProcessError> {
 /// # Errors
 /// When the kernel's list of processes cannot be read.
 pub fn unrecorded_leaders(mark: &str, process: &str) -> Result<Vec<Identity>, ProcessError> {
-    let traces = Traces { mark, process: Some(process), leader: None, output: None, ancestor: None };
+    let traces = Traces { process: Some(process), ..Traces::of_stack(mark) };
     let members = traces.members()?;
     let boot = identity::boot_id()?;
     Ok(members
@@ -213,7 +239,7 @@ pub async fn kill(traces: &Traces<'_>) -> Result<(), ProcessError> {
 /// # Errors
 /// As [`end`].
 pub async fn end_marked(mark: &str) -> Result<(), ProcessError> {
-    let traces = Traces { mark, process: None, leader: None, output: None, ancestor: None };
+    let traces = Traces::of_stack(mark);
     end(&traces, Stop { signal: StopSignal::Term, leader_only: false, grace: Duration::from_secs(1) }).await
 }
 

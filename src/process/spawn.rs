@@ -13,7 +13,7 @@ use std::{
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-use super::ProcessError;
+use super::{ProcessError, cgroup::Cgroup};
 use crate::model::stack::RunAs;
 
 /// The path of the running program, for starting it again; also when it was replaced meanwhile.
@@ -42,6 +42,9 @@ pub struct Launch {
     pub env: Vec<(String, String)>,
     /// Another user to run as; needs root.
     pub run_as: Option<RunAs>,
+    /// The cgroup that it shall be in, if the kernel lets it.
+    #[serde(default)]
+    pub cgroup: Option<Cgroup>,
     /// The file that stdout and stderr are appended to; made, mode 0600, when it is not there.
     pub output: Utf8PathBuf,
 }
@@ -78,7 +81,8 @@ impl Launch {
             // std empties the supplementary groups when it changes the user as root.
             command.uid(user.uid).gid(user.gid);
         }
-        detach(&mut command);
+        let entrance = self.cgroup.as_ref().and_then(|cgroup| File::options().write(true).open(cgroup.entrance()).ok());
+        detach(&mut command, entrance);
         command.spawn().map_err(|source| ProcessError::Execute { program: program.clone(), source })
     }
 }
@@ -91,12 +95,18 @@ fn append(path: &Utf8Path) -> io::Result<File> {
 
 /// Runs between fork and exec.
 #[expect(unsafe_code, reason = "pre_exec is unsafe: only async-signal-safe calls are allowed in it")]
-fn detach(command: &mut Command) {
-    // SAFETY: setsid, umask, sigemptyset, sigprocmask, rt_sigaction and close_range are async-signal-safe and allocate
+fn detach(command: &mut Command, cgroup: Option<File>) {
+    // SAFETY: setsid, umask, write, sigemptyset, sigprocmask, rt_sigaction and close_range are async-signal-safe and allocate
     // nothing; four words are as long as the kernel's struct sigaction.
     unsafe {
-        command.pre_exec(|| {
+        command.pre_exec(move || {
             rustix::process::setsid()?;
+            if let Some(cgroup) = &cgroup {
+                // 0 is the writer itself. Nothing depends on its being let in.
+                match rustix::io::write(cgroup, b"0") {
+                    Ok(_) | Err(_) => {}
+                }
+            }
             rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
             let mut none = std::mem::zeroed::<libc::sigset_t>();
             libc::sigemptyset(&raw mut none);

@@ -86,6 +86,7 @@ impl Set {
             unit.started = entry.started;
             unit.digest.clone_from(&entry.digest);
         }
+        unit.cgroup = self.cgroup_of(&name);
         self.followers.add(&name)?;
         let mut events = Vec::new();
         match saved.was {
@@ -182,7 +183,7 @@ impl Set {
     }
 
     fn any_marked(&self) -> Result<bool, SuperviseError> {
-        let traces = Traces { mark: self.directory.mark(), process: None, leader: None, output: None, ancestor: None };
+        let traces = Traces::of_stack(self.directory.mark());
         Ok(!traces.members()?.is_empty())
     }
 

@@ -40,7 +40,7 @@ use crate::{
         order,
         stack::{StackName, StackSpec},
     },
-    process::{follow::Followers, spawn},
+    process::{cgroup::Cgroup, follow::Followers, spawn},
 };
 
 /// How long a supervisor waits for the lock of one that is going away.
@@ -128,6 +128,7 @@ async fn supervise(directory: &StackDir) -> Result<End, SuperviseError> {
         record,
         desk: Desk::default(),
         door: Door::open(directory, name)?,
+        cgroup: Cgroup::of_stack(directory.mark()).ok(),
         closing: false,
     };
     let to_close = spec.is_none();

@@ -169,6 +169,7 @@ impl Set {
                 process: Some(&unit.spec.name),
                 leader: unit.leader.as_ref(),
                 output: Some(&output),
+                cgroup: unit.cgroup.as_ref(),
                 ancestor: None,
             };
             let pids = traces.members()?.iter().map(|stat| stat.pid).collect();
@@ -198,7 +199,9 @@ impl Set {
                     events.push((name.clone(), Event::Start));
                 }
                 let machine = Machine::new(super::unit::rules(&process));
-                self.units.push(Unit::new(process, machine)?);
+                let mut unit = Unit::new(process, machine)?;
+                unit.cgroup = self.cgroup_of(&name);
+                self.units.push(unit);
                 self.followers.add(&name)?;
                 continue;
             };

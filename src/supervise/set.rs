@@ -26,7 +26,9 @@ use crate::{
         status::{Exit, StackStatus},
     },
     process::{
+        cgroup::Cgroup,
         follow::{Batch, FollowError, Followers},
+        group::{self, Traces},
         identity::{self, Identity, since_boot},
     },
 };
@@ -43,6 +45,8 @@ pub(super) struct Set {
     pub(super) record: Record,
     pub(super) desk: Desk,
     pub(super) door: Door,
+    /// The stack's cgroup, where there may be one.
+    pub(super) cgroup: Option<Cgroup>,
     /// Everything is to stop, and then this supervisor.
     pub(super) closing: bool,
 }
@@ -59,6 +63,11 @@ pub(super) enum End {
 }
 
 impl Set {
+    /// The cgroup of one process.
+    pub(super) fn cgroup_of(&self, name: &str) -> Option<Cgroup> {
+        self.cgroup.as_ref().and_then(|cgroup| cgroup.below(name).ok())
+    }
+
     pub(super) fn index(&self, name: &str) -> Option<usize> {
         self.units.iter().position(|unit| unit.spec.name == name)
     }
@@ -273,20 +282,22 @@ impl Set {
     /// Ends what carries the stack's mark or descends from its keeper, then the keeper, and removes what only a
     /// running stack has.
     async fn close(&mut self) -> Result<(), SuperviseError> {
-        let traces = crate::process::group::Traces {
-            mark: self.directory.mark(),
-            process: None,
-            leader: None,
-            output: None,
+        let traces = Traces {
+            cgroup: self.cgroup.as_ref(),
             ancestor: Some(self.link.keeper.pid),
+            ..Traces::of_stack(self.directory.mark())
         };
-        crate::process::group::kill(&traces).await?;
+        group::kill(&traces).await?;
         for unit in &self.units {
             // The logs may be gone with everything else.
             drop(self.followers.ended(&unit.spec.name));
         }
         self.link.order(&Order::End).await;
         self.link.ended().await?;
+        if let Some(cgroup) = &self.cgroup {
+            // One that is left costs nothing and is used again.
+            drop(cgroup.remove());
+        }
         for path in [
             self.directory.runtime(),
             self.directory.keeper_socket(),

@@ -13,6 +13,7 @@ use crate::{
         status::ProcessStatus,
     },
     process::{
+        cgroup::Cgroup,
         group::{self, Traces},
         identity::{Handle, Identity},
         spawn::Launch,
@@ -53,6 +54,8 @@ pub(super) struct Unit {
     pub(super) started: Option<Timestamp>,
     /// Digest of what it was started with.
     pub(super) digest: String,
+    /// The cgroup of its lives, where there may be one.
+    pub(super) cgroup: Option<Cgroup>,
     /// The specification has it no more: it goes as soon as it has ended.
     pub(super) removed: bool,
     /// What a line of output must match.
@@ -79,6 +82,7 @@ impl Unit {
             leader: None,
             started: None,
             digest,
+            cgroup: None,
             removed: false,
             pattern,
             probe: None,
@@ -114,6 +118,7 @@ impl Unit {
             cwd: self.spec.cwd.clone(),
             env,
             run_as: self.spec.run_as,
+            cgroup: self.cgroup.clone(),
             output: directory.raw_output(&self.spec.name),
         }
     }
@@ -134,6 +139,7 @@ impl Unit {
         let output = directory.raw_output(&self.spec.name);
         let (name, leader, life, reports) =
             (self.spec.name.clone(), self.leader.clone(), self.machine.life(), reports.clone());
+        let cgroup = self.cgroup.clone();
         let mut stop = self.spec.stop;
         if leader_ended {
             stop = Stop { grace: stop.grace.min(SURVIVOR_GRACE), ..stop };
@@ -144,6 +150,7 @@ impl Unit {
                 process: Some(&name),
                 leader: leader.as_ref(),
                 output: Some(&output),
+                cgroup: cgroup.as_ref(),
                 ancestor: None,
             };
             let event = match group::end(&traces, stop).await {

@@ -23,7 +23,9 @@ use crate::{
         stack::{StackName, StackSpec},
     },
     process::{
-        capture, group,
+        capture,
+        cgroup::Cgroup,
+        group,
         identity::Handle,
         spawn::{self, Launch},
     },
@@ -161,6 +163,10 @@ impl Builtin {
             }
         }
         group::end_marked(directory.mark()).await.map_err(|source| SupervisorError::Leftover { stack, source })?;
+        if let Ok(cgroup) = Cgroup::of_stack(directory.mark()) {
+            // One that is left costs nothing.
+            drop(cgroup.remove());
+        }
         match std::fs::remove_dir_all(directory.path()) {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
                 Err(SupervisorError::Directory { stack, path: directory.path().to_owned(), source })
@@ -177,6 +183,7 @@ impl Builtin {
             // Nothing of the caller's reaches the supervisor, so nothing of it can reach a process.
             env: vec![(env_names::SUPERVISOR.to_owned(), directory.mark().to_owned())],
             run_as: None,
+            cgroup: None,
             output: directory.supervisor_log(),
         };
         let spawn = || launch.spawn(None).map_err(|source| SupervisorError::Start { stack, source });

@@ -34,9 +34,9 @@ fn an_agent_becomes_healthy_once_and_stays_as_it_is() {
 
     // What moved on is said, and the command that is named brings it up.
     project.edit_manifest("PYTHONUNBUFFERED        = \"1\"", "PYTHONUNBUFFERED        = \"2\"");
-    project.ok(&["launch", "1"]).says(&["the manifest changed for web", "agent-harness launch 1 --refresh-env"]);
+    project.ok(&["launch", "1"]).says(&["web changed: agent-harness launch 1 --update"]);
     assert_eq!(project.pids(1), before);
-    project.ok(&["launch", "1", "--refresh-env"]);
+    project.ok(&["launch", "1", "--update"]);
     assert_ne!(project.pids(1), before);
     assert_eq!(project.env(1, "PYTHONUNBUFFERED"), "2");
 
@@ -98,7 +98,7 @@ fn ports_that_cannot_be_had_are_said_before_anything_is_done() {
             .run(&["launch", "1"])
             .exits(4)
             .says(&[&format!("port {}", project.port(1, 0)), &format!("(pid {})", std::process::id())]);
-        assert!(begun.elapsed() < Duration::from_secs(60));
+        assert!(begun.elapsed() < Duration::from_mins(1));
         drop(listener);
     }
     // The infra's port too.
@@ -254,7 +254,7 @@ run = "python3 -u web.py {{{{ ports.web }}}} {{{{ ports.other }}}}"
 #[test]
 fn a_process_that_never_gets_ready_fails_the_launch_and_leaves_its_evidence() {
     let script = "import time\nfor n in range(30): print('line', n)\ntime.sleep(1000)\n";
-    let project = one_process(script, "ready = { tcp = \"web\", timeout = \"1s\" }");
+    let project = one_process(script, "ready = { tcp = \"web\", timeout = \"4s\" }");
     project.run(&["launch", "1"]).exits(5).says(&["web is unready", "line 29", "line 20", "agent-harness logs 1"]);
     project.run(&["cli", "1", "status"]).exits(1);
     assert!(project.ok(&["cli", "1", "logs"]).out.contains("line 0"));
@@ -262,7 +262,7 @@ fn a_process_that_never_gets_ready_fails_the_launch_and_leaves_its_evidence() {
     // One that ends at once, again and again, is given up.
     project.write("web.py", "import sys\nprint('no such luck')\nsys.exit(3)\n");
     let ran = project.run(&["launch", "1"]).exits(5).says(&["no such luck", "agent-harness logs 1"]);
-    assert!(ran.took < Duration::from_secs(60), "{ran:?}");
+    assert!(ran.took < Duration::from_mins(1), "{ran:?}");
 }
 
 #[test]

@@ -40,7 +40,7 @@ struct Machine {
 impl Machine {
     fn look(project: &Project) -> Self {
         // What the server itself writes and rotates; what is in it is asked from it.
-        let own = |file: &String| !file.starts_with("infra/postgres/") && !file.ends_with(".lock");
+        let own = |file: &String| !file.starts_with("infra/postgres/") && !file.starts_with("locks/");
         // The statistics of a listing come and go.
         let files = project.state_files().into_iter().filter(own).collect();
         let ports: Vec<u16> = (0..200).map(|index| project.world.ports.at(index)).collect();

@@ -122,6 +122,7 @@ fn keeper(directory: &StackDir) -> Launch {
         cwd: "/".into(),
         env: vec![(env_names::SUPERVISOR.to_owned(), directory.mark().to_owned())],
         run_as: None,
+        cgroup: None,
         output: directory.supervisor_log(),
     }
 }

@@ -216,6 +216,7 @@ fn supervisor(directory: &StackDir, program: &Utf8PathBuf) -> Launch {
         cwd: "/".into(),
         env: vec![(env_names::SUPERVISOR.to_owned(), directory.mark().to_owned())],
         run_as: None,
+        cgroup: None,
         output: directory.supervisor_log(),
     }
 }

@@ -232,6 +232,7 @@ impl Project {
 }
 
 impl Drop for Project {
+    #[expect(clippy::print_stderr, reason = "a second panic would hide the first")]
     fn drop(&mut self) {
         let teardown = self.run(&["teardown", "--all"]);
         let stop = self.run(&["infra", "stop"]);
@@ -239,7 +240,7 @@ impl Drop for Project {
         for (pid, _) in &left {
             if let Some(pid) = i32::try_from(*pid).ok().and_then(rustix::process::Pid::from_raw) {
                 // It may have ended by itself meanwhile.
-                drop(rustix::process::kill_process(pid, rustix::process::Signal::KILL));
+                rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap_or_default();
             }
         }
         let fine = teardown.code == Some(0) && stop.code == Some(0) && left.is_empty();

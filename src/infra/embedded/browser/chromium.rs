@@ -99,11 +99,9 @@ impl Chromium {
     pub(super) async fn end(mut self) -> Result<(), BrowserError> {
         let output = self.profile.output();
         let traces = Traces {
-            mark: self.profile.path.as_str(),
-            process: None,
             leader: Some(self.piped.identity()),
             output: Some(&output),
-            ancestor: None,
+            ..Traces::of_stack(self.profile.path.as_str())
         };
         let killed = group::kill(&traces).await;
         if killed.is_ok() {
