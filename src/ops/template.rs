@@ -108,10 +108,14 @@ async fn secrets(project: &Project, postgres: Secret) -> Result<AgentSecrets> {
     Ok(secrets)
 }
 
-/// A step as its fingerprint sees it. All of `[env]` counts: what a step reads of it cannot be known.
+/// A step as its fingerprint sees it. Of `[env]` the names count, and the texts that are the same for every agent: what
+/// differs by agent can be no part of what all are cloned from.
 fn recipe(manifest: &Manifest, step: &TemplateStep, workdir: &camino::Utf8Path) -> Result<Recipe> {
     let mut env: IndexMap<String, String> = manifest.env.clone();
     env.extend(step.env.clone());
+    for text in env.values_mut().filter(|text| text.contains("{{")) {
+        text.clear();
+    }
     Ok(Recipe {
         name: step.name.clone(),
         run: step.run.clone(),

@@ -74,5 +74,5 @@ async fn lost(notices: &Inotify, directory: &StackDir) {
             return;
         }
     }
-    std::future::pending().await;
+    std::future::pending::<()>().await;
 }

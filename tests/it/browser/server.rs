@@ -10,7 +10,7 @@ use agent_harness::infra::obtain::BrowserBinary;
 use camino::Utf8PathBuf;
 use rustix::process::{Pid, Signal};
 
-use crate::world::{World, tools};
+use crate::world::{World, tools, wait::pause};
 
 /// Longest time that anything in these tests may take.
 pub(super) const DEADLINE: Duration = Duration::from_secs(30);
@@ -151,10 +151,4 @@ fn processes() -> Vec<Process> {
         Some(Process { pid, parent: stat.parent, start: stat.start, ended: stat.ended })
     })
     .collect()
-}
-
-/// A short pause in a loop that waits for a condition.
-#[expect(clippy::disallowed_methods, reason = "the interval of a wait with a deadline")]
-fn pause() {
-    std::thread::sleep(Duration::from_millis(10));
 }

@@ -20,7 +20,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::{overwrite, run, unpack_to};
-use crate::{s3::raw, world::World};
+use crate::{
+    s3::raw,
+    world::{World, wait::pause},
+};
 
 /// Longest time that anything may take, on a machine that is busy with other tests.
 pub(super) const DEADLINE: Duration = Duration::from_mins(2);
@@ -211,14 +214,13 @@ fn stack_name(id: u16) -> StackName {
 }
 
 /// Whether `good` becomes true in time.
-#[expect(clippy::disallowed_methods, reason = "the pause between two looks")]
 pub(super) fn wait(mut good: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + DEADLINE;
     while !good() {
         if Instant::now() > deadline {
             return false;
         }
-        std::thread::sleep(Duration::from_millis(20));
+        pause();
     }
     true
 }

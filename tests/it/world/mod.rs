@@ -8,6 +8,7 @@ pub(crate) mod project;
 pub(crate) mod run;
 pub(crate) mod stack;
 pub(crate) mod tools;
+pub(crate) mod wait;
 
 use std::{ffi::OsStr, os::unix::fs::PermissionsExt as _, process::Command};
 

@@ -131,7 +131,6 @@ impl Drop for Running {
 ///
 /// # Panics
 /// When there is none within `limit`; `what` says what was waited for.
-#[expect(clippy::disallowed_methods, reason = "the interval of looking for a condition")]
 pub(crate) fn until<T>(what: &str, limit: Duration, mut question: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + limit;
     loop {
@@ -139,6 +138,6 @@ pub(crate) fn until<T>(what: &str, limit: Duration, mut question: impl FnMut() -
             return answer;
         }
         assert!(Instant::now() < deadline, "in vain: {what}");
-        std::thread::sleep(Duration::from_millis(10));
+        super::wait::pause();
     }
 }
