@@ -74,6 +74,8 @@ async fn refused(server: &Server, rest: &str) -> (u16, String) {
 /// The status line of an answer to these request headers.
 fn raw(server: &Server, path: &str, headers: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", server.port)).expect("a connection");
+    // One that was let in would stay open.
+    stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a time-out");
     write!(stream, "GET {path} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n").expect("a request");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
