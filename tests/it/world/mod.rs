@@ -12,6 +12,7 @@ pub(crate) mod wait;
 
 use std::{ffi::OsStr, os::unix::fs::PermissionsExt as _, process::Command};
 
+use agent_harness::config::environment::Environment;
 use camino::{Utf8Path, Utf8PathBuf};
 
 /// See the module.
@@ -51,7 +52,7 @@ impl World {
             .args(args)
             .current_dir(&self.root)
             .env_clear()
-            .env("PATH", std::env::var_os("PATH").expect("a PATH"))
+            .env("PATH", Environment::of_this_process().get("PATH").expect("a PATH"))
             .env("HOME", self.path("home"))
             .env("LANG", "C.UTF-8")
             .env("AGENT_HARNESS_STATE_DIR", self.path("state"))

@@ -51,9 +51,10 @@ pub(crate) fn npm(fixture: &str) -> Utf8PathBuf {
 /// # Panics
 /// When there is none and none can be obtained.
 pub(crate) fn chromium() -> BrowserBinary {
-    let path = std::env::var("PATH").unwrap_or_default();
+    let environment = Environment::of_this_process();
+    let path = environment.get("PATH").unwrap_or_default();
     let preferred = preferred_browser();
-    match cmd::find("chromium", &path) {
+    match cmd::find("chromium", path) {
         Some(path) => BrowserBinary { path, env: std::collections::BTreeMap::new(), ..preferred },
         None => preferred,
     }
