@@ -81,7 +81,8 @@ impl CloneCosts {
         }
         // Noise may turn the line downwards; a bigger database is never faster.
         let slope = ((large - small) / span).max(0.0);
-        small + slope * (as_f64(bytes) - as_f64(self.small_bytes))
+        // Below the smaller size the fixed price is all there is.
+        small + slope * (as_f64(bytes) - as_f64(self.small_bytes)).max(0.0)
     }
 
     /// The fastest strategy for a database of `bytes`; the server's default when nothing was measured, or the gain

@@ -67,9 +67,11 @@ impl Login {
         let mut url = url::Url::parse("postgres://localhost").expect("a constant URL");
         url.set_host(Some(&self.host)).expect("a host name or address");
         url.set_port(Some(self.port)).expect("a URL with a host may have a port");
-        url.set_username(&self.user).expect("a URL with a host may have a user");
-        url.set_password(Some(self.password.expose())).expect("a URL with a host may have a password");
-        url.set_path(&self.database);
+        // What looks like an escape is left alone by the setters.
+        let escaped = |text: &str| text.replace('%', "%25");
+        url.set_username(&escaped(&self.user)).expect("a URL with a host may have a user");
+        url.set_password(Some(&escaped(self.password.expose()))).expect("a URL with a host may have a password");
+        url.set_path(&escaped(&self.database));
         Secret::new(url.into())
     }
 

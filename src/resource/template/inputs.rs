@@ -119,7 +119,14 @@ fn walk(workdir: &Utf8Path, glob: &str) -> Result<Vec<Utf8PathBuf>, InputError> 
     }
     let mut paths = Vec::new();
     // Overrides given to the walk would beat the ignore files, so they are asked afterwards.
-    let walker = WalkBuilder::new(&root).hidden(false).require_git(false).follow_links(false).build();
+    // From the top, because a folder above the root may be ignored; only the way to the root and what is below it.
+    let on_the_way = move |path: &std::path::Path| path.starts_with(&root) || root.as_std_path().starts_with(path);
+    let walker = WalkBuilder::new(workdir)
+        .hidden(false)
+        .require_git(false)
+        .follow_links(false)
+        .filter_entry(move |entry| on_the_way(entry.path()))
+        .build();
     for entry in walker {
         let entry = entry.map_err(|source| InputError::Walk { workdir: workdir.to_owned(), source })?;
         let path = Utf8PathBuf::from_path_buf(entry.into_path())
