@@ -75,6 +75,10 @@ impl<'a> Traces<'a> {
         let grouped = self.cgroup.and_then(|cgroup| cgroup.members().ok()).unwrap_or_default();
         let mut foreign: HashSet<u32> = HashSet::new();
         for stat in &all {
+            // Nobody is older than the one who brought him forth.
+            if leader.is_some_and(|leader| stat.start < leader.start) {
+                continue;
+            }
             let of_group = leader.is_some_and(|leader| stat.group == leader.pid || stat.session == leader.pid);
             let grouped = grouped.binary_search(&stat.pid).is_ok();
             match self.marks(stat.pid) {

@@ -10,6 +10,7 @@ use super::{
         link::Link,
         protocol::{Child, Order},
     },
+    note,
     record::Entry,
     set::Set,
     unit::{Unit, rules},
@@ -193,6 +194,7 @@ impl Set {
     /// When there is none to be had.
     pub(super) async fn replace_keeper(&mut self) -> Result<(), SuperviseError> {
         self.link.reap();
+        note(format_args!("keeper {} went away; there will be another one", self.link.keeper.pid));
         let (link, children) = Link::reach(&self.directory, Some(&self.link.keeper)).await?;
         self.link = link;
         for at in 0..self.units.len() {

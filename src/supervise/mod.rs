@@ -40,6 +40,7 @@ use crate::{
         order,
         stack::{StackName, StackSpec},
     },
+    output::printer::Printer,
     process::{cgroup::Cgroup, follow::Followers, spawn},
 };
 
@@ -143,6 +144,11 @@ async fn supervise(directory: &StackDir) -> Result<End, SuperviseError> {
     let end = set.serve(leave).await;
     set.desk.gone().await;
     end
+}
+
+/// A line in `supervisor.log`, for whoever looks for a reason.
+fn note(text: impl std::fmt::Display) {
+    Printer::new().tell(format_args!("{:.3} {text}", jiff::Timestamp::now()));
 }
 
 fn stack_name(directory: &StackDir) -> Result<StackName, SuperviseError> {

@@ -14,6 +14,7 @@ use super::{
         link::Link,
         protocol::{Order, Told},
     },
+    note,
     record::{self, Entry, Record},
     requests::Desk,
     unit::{Reports, Unit},
@@ -30,8 +31,12 @@ use crate::{
         follow::{Batch, FollowError, Followers},
         group::{self, Traces},
         identity::{self, Identity, since_boot},
+        memory,
     },
 };
+
+/// Time from the first work after a rest until the memory that it took is given back.
+const TRIM_AFTER: Duration = Duration::from_secs(2);
 
 /// The processes of one stack.
 pub(super) struct Set {
@@ -77,6 +82,8 @@ impl Set {
     /// # Errors
     /// When the keeper cannot be had or the record not be written.
     pub(super) async fn serve(&mut self, mut leave: impl AsyncFnMut()) -> Result<End, SuperviseError> {
+        // What was only needed to start, or to answer, is given back a little later.
+        let mut trim_at = Some(Instant::now() + TRIM_AFTER);
         loop {
             self.settle().await?;
             if self.closing && self.units.iter().all(|unit| !unit.machine.is_moving() && !unit.machine.is_running()) {
@@ -85,6 +92,12 @@ impl Set {
             }
             let wakeup = self.units.iter().filter_map(|unit| unit.machine.wakeup()).min();
             tokio::select! {
+                () = tokio::time::sleep_until(trim_at.unwrap_or_else(Instant::now)), if trim_at.is_some() => {
+                    // Without it everything goes on as well.
+                    drop(memory::trim());
+                    trim_at = None;
+                    continue;
+                }
                 Some((name, event)) = self.inbox.recv() => self.feed(&name, event).await,
                 told = self.link.next() => match told {
                     Some(told) => self.told(told).await,
@@ -106,6 +119,7 @@ impl Set {
                     return Ok(End::Left);
                 }
             }
+            trim_at.get_or_insert_with(|| Instant::now() + TRIM_AFTER);
         }
     }
 
@@ -193,8 +207,14 @@ impl Set {
     }
 
     async fn lines(&mut self, batch: Result<Batch, FollowError>) {
-        // After a failure the output is safe in the raw file, and the follower tries again by itself.
-        let Ok(batch) = batch else { return };
+        let batch = match batch {
+            Ok(batch) => batch,
+            // The output is safe in the raw file, and the follower tries again by itself, once a second.
+            Err(error) => return note(crate::error::Error::from(error).chain()),
+        };
+        if let Some(text) = &batch.note {
+            note(format_args!("{}: {text}", batch.process));
+        }
         let Some(at) = self.index(&batch.process) else { return };
         let unit = &self.units[at];
         if unit.is_ready_by(batch.lines()) {

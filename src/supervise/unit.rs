@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use regex::bytes::Regex;
 use tokio::{sync::mpsc::UnboundedSender, task::JoinHandle};
 
-use super::{SuperviseError, ready, record};
+use super::{SuperviseError, note, ready, record};
 use crate::{
     config::{env_names, paths::StackDir},
     model::{
@@ -184,11 +184,17 @@ impl Unit {
         let watch = self.spec.watch.clone()?;
         let (name, cwd, reports) = (self.spec.name.clone(), self.spec.cwd.clone(), reports.clone());
         Some(Task::run(async move {
+            let error = match Watcher::start(&watch, &cwd) {
+                Ok(mut watcher) => loop {
+                    match watcher.changed().await {
+                        Ok(_) => drop(reports.send((name.clone(), Event::Changed))),
+                        Err(error) => break error,
+                    }
+                },
+                Err(error) => error,
+            };
             // Without watches the process runs all the same; that is better than not at all.
-            let Ok(mut watcher) = Watcher::start(&watch, &cwd) else { return };
-            while watcher.changed().await.is_ok() {
-                drop(reports.send((name.clone(), Event::Changed)));
-            }
+            note(format_args!("{name} is not restarted on change: {}", crate::error::Error::from(error).chain()));
         }))
     }
 

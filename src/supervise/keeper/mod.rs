@@ -31,6 +31,7 @@ use crate::{
     process::{
         ProcessError,
         identity::Identity,
+        memory,
         reap::{ChildEnds, become_subreaper},
         spawn::{self, Launch},
     },
@@ -45,6 +46,9 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// A supervisor that takes no message for this long is cut off; it may connect again.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
 
+/// Time from work until the memory that it took is given back.
+const TRIM_AFTER: Duration = Duration::from_secs(2);
+
 /// The keeper of one stack.
 struct Keeper {
     directory: StackDir,
@@ -53,6 +57,8 @@ struct Keeper {
     supervisor: Option<(UnixStream, Inbox)>,
     /// When to start a supervisor, and the pause before the next attempt.
     revive: Option<(Instant, Duration)>,
+    /// When to give back the memory that the last work took.
+    trim: Option<Instant>,
 }
 
 /// Keeps the processes of the stack in `directory` until told to end. `first` is the connection of the supervisor that
@@ -71,6 +77,7 @@ pub(crate) fn run(directory: &StackDir, first: OwnedFd) -> Result<(), SuperviseE
         children: Vec::new(),
         supervisor: None,
         revive: None,
+        trim: None,
     };
     keeper.greet(UnixStream::from(first));
     keeper.serve(&ends, &listener)
@@ -80,6 +87,13 @@ impl Keeper {
     fn serve(&mut self, ends: &ChildEnds, listener: &UnixListener) -> Result<(), SuperviseError> {
         loop {
             let (ended, connecting, speaking) = self.wait(ends, listener)?;
+            if ended || connecting || speaking {
+                self.trim = Some(Instant::now() + TRIM_AFTER);
+            } else if self.trim.is_some_and(|at| at <= Instant::now()) {
+                // Without it everything goes on as well.
+                drop(memory::trim());
+                self.trim = None;
+            }
             if ended {
                 for (pid, exit) in ends.take()? {
                     self.reaped(pid, exit);
@@ -111,7 +125,8 @@ impl Keeper {
         if let Some((stream, _)) = &self.supervisor {
             fds.push(PollFd::from_borrowed_fd(stream.as_fd(), PollFlags::IN));
         }
-        let rest = self.revive.map(|(at, _)| at.saturating_duration_since(Instant::now()));
+        let next = self.revive.map(|(at, _)| at).into_iter().chain(self.trim).min();
+        let rest = next.map(|at| at.saturating_duration_since(Instant::now()));
         let rest = rest.map(|rest| Timespec {
             tv_sec: i64::try_from(rest.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: rest.subsec_nanos().into(),
