@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 
 use super::{
     id::AgentId,
-    manifest::{InfraPorts, Manifest},
+    manifest::{InfraPorts, Manifest, Service},
 };
 use crate::{error::Diagnose, exit_code::ExitCode};
 
@@ -176,6 +176,17 @@ pub fn check_infra(ports: &InfraPorts) -> Result<(), InfraPortError> {
 /// When it is out of range.
 pub const fn check_base(base: u16) -> Result<(), PortError> {
     if base < LOWEST || base > HIGHEST - STEP { Err(PortError::Base { base }) } else { Ok(()) }
+}
+
+/// The service that listens on the infra's port `name`, one of [`infra_list`]'s.
+#[must_use]
+pub fn service_of(name: &str) -> Service {
+    match name {
+        "postgres" => Service::Postgres,
+        "s3" | "s3_console" => Service::S3,
+        "browser" => Service::Browser,
+        _ => Service::Mail,
+    }
 }
 
 /// Whether browsers refuse to connect to `port`.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{prepare, project::Project, require, setup, template};
 use crate::{
     error::Result,
-    model::{manifest::Service, ports::infra_list},
+    model::ports::{infra_list, service_of},
     output::progress::Progress,
 };
 
@@ -54,14 +54,4 @@ pub async fn setup(project: &Project, progress: &Progress) -> Result<Report> {
         template: ensured.as_ref().map(|ensured| ensured.template.database.clone()),
         layers_built: ensured.map_or(0, |ensured| ensured.built),
     })
-}
-
-/// The service that listens on the infra's port `name`.
-pub(super) fn service_of(name: &str) -> Service {
-    match name {
-        "postgres" => Service::Postgres,
-        "s3" | "s3_console" => Service::S3,
-        "browser" => Service::Browser,
-        _ => Service::Mail,
-    }
 }

@@ -17,11 +17,11 @@ use crate::{
     },
     model::{
         manifest::{Durability, Service},
-        ports::infra_list,
+        ports::{infra_list, service_of},
         stack::{ProcessSpec, StackName, StackSpec},
         status::ProcessState,
     },
-    ops::{evidence, setup_infra::service_of},
+    ops::evidence,
     output::progress::Progress,
     process::spawn,
     resource::{
