@@ -36,6 +36,23 @@ pub async fn open(admin: &Session, database: &str) -> Result<(), PostgresError> 
     admin.run(&format!("open the database {database}"), &sql).await
 }
 
+/// Drops the database `name` if it is there, ending the sessions in it. What an interrupted drop or copy left goes too:
+/// the server calls it invalid (`datconnlimit` -2) and lets nobody alter it.
+///
+/// # Errors
+/// When the server refuses.
+pub async fn drop(admin: &Session, name: &str) -> Result<(), PostgresError> {
+    let what = format!("drop the database {name}");
+    let quoted = identifier(name);
+    let sql = "SELECT datistemplate AND datconnlimit <> -2 FROM pg_database WHERE datname = $1";
+    let Some(row) = admin.row(&what, sql, &[&name]).await? else { return Ok(()) };
+    if admin.value::<bool>(&what, &row, 0)? {
+        // Templates cannot be dropped.
+        admin.run(&what, &format!("ALTER DATABASE {quoted} IS_TEMPLATE false")).await?;
+    }
+    admin.run_long(&what, &format!("DROP DATABASE IF EXISTS {quoted} WITH (FORCE)")).await
+}
+
 /// Size on disk of the database, if there is one of that name.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{DatabaseError, State, hand_over::hand_over, inspect};
 use crate::{
-    infra::postgres::{Server, Session, clone_cost::CloneCosts, copy, identifier},
+    infra::postgres::{Server, Session, clone_cost::CloneCosts, copy},
     model::id::AgentId,
     resource::template,
 };
@@ -56,14 +56,10 @@ pub async fn clone(
     costs: &CloneCosts,
 ) -> Result<Cloned, DatabaseError> {
     let name = id.database();
-    let quoted = identifier(&name);
     match inspect(admin, id).await?.database {
         State::Whole { .. } => return Ok(Cloned::Kept),
         State::Foreign { owner } => return Err(DatabaseError::Foreign { database: name, owner }),
-        State::HalfMade => {
-            let sql = format!("DROP DATABASE IF EXISTS {quoted} WITH (FORCE)");
-            admin.run_long(&format!("drop the half-made database {name}"), &sql).await?;
-        }
+        State::HalfMade => copy::drop(admin, &name).await?,
         State::Absent => {}
     }
     let (bytes, fingerprint) = source(admin, template).await?;

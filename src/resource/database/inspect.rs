@@ -50,7 +50,7 @@ pub async fn inspect(admin: &Session, id: AgentId) -> Result<DatabaseState, Data
         .row(
             &what,
             "SELECT r.rolname::text, r.rolsuper, shobj_description(d.oid, 'pg_database'), pg_database_size(d.oid), \
-             (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid) \
+             (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid), d.datconnlimit = -2 \
              FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba WHERE d.datname = $1",
             &[&name],
         )
@@ -63,7 +63,11 @@ pub async fn inspect(admin: &Session, id: AgentId) -> Result<DatabaseState, Data
             let comment: Option<String> = admin.value(&what, &row, 2)?;
             let bytes: i64 = admin.value(&what, &row, 3)?;
             let sessions: i64 = admin.value(&what, &row, 4)?;
-            if owner == name {
+            // A drop that was cut off leaves it so.
+            let invalid: bool = admin.value(&what, &row, 5)?;
+            if owner == name && invalid {
+                State::HalfMade
+            } else if owner == name {
                 State::Whole {
                     origin: comment.and_then(|text| Origin::read(&text)),
                     bytes: bytes.unsigned_abs(),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{DatabaseError, State, inspect, slow_queries};
 use crate::{
-    infra::postgres::{Session, identifier},
+    infra::postgres::{Session, copy, identifier},
     model::id::AgentId,
 };
 
@@ -35,11 +35,8 @@ pub async fn remove(admin: &Session, id: AgentId) -> Result<Removed, DatabaseErr
     let mut drop = Duration::ZERO;
     if database {
         slow_queries::reset(admin, id).await?;
-        let what = format!("drop the database {name}");
-        // Its owner may have made it a template, and templates cannot be dropped.
-        admin.run(&what, &format!("ALTER DATABASE {quoted} IS_TEMPLATE false")).await?;
         let begun = Instant::now();
-        admin.run_long(&what, &format!("DROP DATABASE IF EXISTS {quoted} WITH (FORCE)")).await?;
+        copy::drop(admin, &name).await?;
         drop = begun.elapsed();
     }
     if state.role {

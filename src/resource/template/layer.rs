@@ -184,14 +184,7 @@ pub(super) fn leftover_name(template: &str) -> String {
 
 /// Drops a layer, or what is left of one.
 pub(super) async fn drop_database(admin: &Session, database: &str) -> Result<(), TemplateError> {
-    let what = format!("drop the database {database}");
-    if admin.row(&what, "SELECT 1 FROM pg_database WHERE datname = $1", &[&database]).await?.is_none() {
-        return Ok(());
-    }
-    let quoted = identifier(database);
-    admin.run(&what, &format!("ALTER DATABASE {quoted} IS_TEMPLATE false")).await?;
-    admin.run_long(&what, &format!("DROP DATABASE IF EXISTS {quoted} WITH (FORCE)")).await?;
-    Ok(())
+    Ok(copy::drop(admin, database).await?)
 }
 
 /// Revokes a builder's login; see [`builder::dismiss`].

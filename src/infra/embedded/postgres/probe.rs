@@ -79,8 +79,8 @@ fn read(cluster: &Cluster) -> Option<Kept> {
 async fn measure(cluster: &Cluster, admin: &Session) -> Result<CloneCosts, ClusterError> {
     let lock = "SELECT pg_advisory_lock(hashtextextended('agent-harness probe', 0))";
     admin.run_unlimited("take the lock of the probe", lock).await?;
-    drop_database(admin, COPY).await?;
-    drop_database(admin, LARGE).await?;
+    copy::drop(admin, COPY).await?;
+    copy::drop(admin, LARGE).await?;
     copy::copy(admin, SMALL, LARGE, Strategy::WalLog).await?;
     copy::open(admin, LARGE).await?;
     let session = Session::admin(&cluster.server(), LARGE).await?;
@@ -102,7 +102,7 @@ async fn measure(cluster: &Cluster, admin: &Session) -> Result<CloneCosts, Clust
         let Some(large) = time(admin, LARGE, strategy).await? else { continue };
         costs.measured.push(Measured { strategy, small, large });
     }
-    drop_database(admin, LARGE).await?;
+    copy::drop(admin, LARGE).await?;
     Ok(costs)
 }
 
@@ -119,18 +119,13 @@ async fn time_once(admin: &Session, source: &str, strategy: Strategy) -> Result<
     let started = Instant::now();
     let result = copy::copy(admin, source, COPY, strategy).await;
     let took = started.elapsed();
-    drop_database(admin, COPY).await?;
+    copy::drop(admin, COPY).await?;
     match result {
         Ok(()) => Ok(Some(took)),
         // Before 18 there is no such setting, and not every disk can: the server says so in many ways.
         Err(PostgresError::Query { .. }) if strategy == Strategy::FileClone => Ok(None),
         Err(error) => Err(error.into()),
     }
-}
-
-async fn drop_database(admin: &Session, name: &str) -> Result<(), PostgresError> {
-    let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", identifier(name));
-    admin.run_long(&format!("drop the database {name}"), &sql).await
 }
 
 async fn version(admin: &Session) -> Result<String, PostgresError> {
