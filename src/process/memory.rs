@@ -26,8 +26,8 @@ fn clean_ranges(maps: &str) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     let mut candidate = None;
     for line in maps.lines() {
-        if let Some(mapping) = header(line) {
-            candidate = mapping.of_file_read_only.then_some(mapping.range);
+        if let Some((range, kept_in_file)) = header(line) {
+            candidate = Some(range).filter(|_| kept_in_file);
         } else if line.strip_prefix("Anonymous:").is_some_and(|rest| rest.trim() == "0 kB") {
             found.extend(candidate.take());
         }
@@ -35,20 +35,15 @@ fn clean_ranges(maps: &str) -> Vec<(usize, usize)> {
     found
 }
 
-/// A mapping, as its first line tells.
-struct Mapping {
-    range: (usize, usize),
-    of_file_read_only: bool,
-}
-
-/// The mapping that begins with this line, if one does.
-fn header(line: &str) -> Option<Mapping> {
+/// The range of the mapping that begins with this line, and whether it is a read-only one of a file; `None` when the
+/// line begins none.
+fn header(line: &str) -> Option<((usize, usize), bool)> {
     let mut fields = line.split_ascii_whitespace();
     let (start, end) = fields.next()?.split_once('-')?;
     let range = (usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?);
     let read_only = matches!(fields.next()?, "r--p" | "r-xp");
     let file = fields.nth(2)? != "0";
-    Some(Mapping { range, of_file_read_only: read_only && file })
+    Some((range, read_only && file))
 }
 
 #[expect(unsafe_code, reason = "madvise has no safe form")]
