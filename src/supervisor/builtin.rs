@@ -83,18 +83,9 @@ impl Builtin {
             return Ok(Some(client));
         }
         client.reexec(&self.program).await?;
-        let begun = Instant::now();
-        while begun.elapsed() < START_LIMIT {
-            if let Some(client) = Client::connect(&socket).await?
-                && client.hello().protocol >= PROTOCOL
-            {
-                client.check_version()?;
-                return Ok(Some(client));
-            }
-            tokio::time::sleep(START_POLL).await;
-        }
-        // It did not come back: whoever needs it starts another one.
-        Ok(None)
+        let client = Client::connect(&socket).await?;
+        client.as_ref().map(Client::check_version).transpose()?;
+        Ok(client)
     }
 
     /// The supervisor of `stack`; started again when it should run but died, adopting what lives. `None` when the

@@ -19,6 +19,9 @@ use crate::model::status::{ProcessStatus, StackStatus};
 /// A supervisor that does not say hello or answers no plain question within this time is taken for hung.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
+/// How often a supervisor that executes itself anew is looked for; it takes some 10 ms.
+const RETURN_POLL: Duration = Duration::from_millis(2);
+
 /// A connection to a running supervisor.
 #[derive(Debug)]
 pub struct Client {
@@ -138,16 +141,27 @@ impl Client {
         self.closed().await
     }
 
-    /// Has the supervisor execute `program` in its place; the processes run on. Returns when the old program is gone.
+    /// Has the supervisor execute `program` in its place; the processes run on. Returns when the new program answers:
+    /// whoever finds nobody in between starts another supervisor, which takes over as well.
     ///
     /// # Errors
-    /// When it refuses.
+    /// When it refuses, or nobody answers afterwards.
     pub async fn reexec(mut self, program: &Utf8Path) -> Result<(), WireError> {
         match self.ask(&Request::Reexec { program: program.to_string() }, Some(ANSWER_LIMIT)).await? {
             Reply::Gone => {}
             other => return Err(self.unexpected(&other)),
         }
-        self.closed().await
+        let path = self.path.clone();
+        self.closed().await?;
+        let answers = async {
+            while Self::connect(&path).await?.is_none() {
+                tokio::time::sleep(RETURN_POLL).await;
+            }
+            Ok(())
+        };
+        tokio::time::timeout(ANSWER_LIMIT, answers)
+            .await
+            .map_err(|_| WireError::Silent { path: path.clone(), limit: ANSWER_LIMIT })?
     }
 
     /// Every change from now on; the present state of each process comes first.
