@@ -19,7 +19,7 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, protocol::frame::coding::CloseCode},
 };
 
-use crate::world::{World, tools};
+use crate::world::{World, tools, wait::pause};
 
 type Socket = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
 
@@ -214,6 +214,12 @@ fn a_killed_gateway_leaves_nothing_once_it_runs_again() {
     let flag = format!("--user-data-dir={}/profiles/session-x/user", server.root);
     let script = "import signal; signal.alarm(60); signal.pause()";
     let mut survivor = spawn(Command::new("python3").args(["-c", script, &flag]));
+    // Its command line is to be seen a moment after it was started only.
+    let deadline = Instant::now() + DEADLINE;
+    while !fs_err::read(format!("/proc/{}/cmdline", survivor.id())).expect("a child").ends_with(b"/user\0") {
+        assert!(Instant::now() < deadline, "the survivor does not run");
+        pause();
+    }
     assert!(!server.profiles().is_empty(), "there is something to remove");
     let again = Server::start(&world, &browser, &["--max-sessions", "1"]);
     again.nothing_left(&seen, Duration::from_secs(1));

@@ -229,7 +229,7 @@ fn a_crash_in_the_middle_is_noticed_and_made_good() {
                 }
                 State::Foreign { owner } => panic!("{owner}"),
             }
-            pause += 40;
+            pause += 10;
             assert!(pause < 60_000, "no clone in a minute");
         }
         assert!(half > 0, "no kill hit a clone half-way");
