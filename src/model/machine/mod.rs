@@ -67,6 +67,8 @@ pub struct Machine {
     rules: Rules,
     phase: Phase,
     life: u64,
+    /// The life that is being started was seen to be ready before it was told to run: its output was quicker.
+    early: bool,
     started: bool,
     stopped: bool,
     restarts: u32,
@@ -82,6 +84,7 @@ impl Machine {
             rules,
             phase: Phase::Idle { why: None },
             life: 0,
+            early: false,
             started: false,
             stopped: false,
             restarts: 0,
@@ -101,6 +104,7 @@ impl Machine {
             rules,
             phase,
             life: saved.life,
+            early: false,
             started: saved.started,
             stopped: saved.stopped,
             restarts: saved.restarts,
@@ -167,9 +171,13 @@ impl Machine {
                 None
             }
             Event::Ready { .. } => {
-                if let Phase::Running { ready: ready @ None, why, .. } = &mut self.phase {
-                    *ready = Some(now);
-                    *why = None;
+                match &mut self.phase {
+                    Phase::Running { ready: ready @ None, why, .. } => {
+                        *ready = Some(now);
+                        *why = None;
+                    }
+                    Phase::Spawning { .. } => self.early = true,
+                    _ => {}
                 }
                 None
             }
@@ -189,6 +197,7 @@ impl Machine {
             self.restarts += 1;
         }
         self.started = true;
+        self.early = false;
         self.phase = Phase::Spawning { then: Then::Run };
         Some(Action::Spawn { life: self.life })
     }
@@ -293,7 +302,7 @@ impl Machine {
         let Phase::Spawning { then } = self.phase else { return None };
         match then {
             Then::Run => {
-                let ready = self.rules.ready_within.is_none().then_some(now);
+                let ready = (self.early || self.rules.ready_within.is_none()).then_some(now);
                 self.phase = Phase::Running { since: now, ready, late: false, why: None };
                 None
             }

@@ -58,6 +58,20 @@ fn late_is_unready_and_may_still_become_ready() {
 }
 
 #[test]
+fn output_that_is_quicker_than_the_news_of_the_start_counts() {
+    let mut machine = Machine::new(CHECKED);
+    machine.on(Event::Start, at(0.0));
+    assert_eq!(machine.on(Event::Gate(None), at(0.0)), Some(Action::Spawn { life: 1 }));
+    machine.on(Event::Ready { life: 1 }, at(0.01));
+    machine.on(Event::Spawned { life: 1 }, at(0.02));
+    assert_eq!(machine.state(), ProcessState::Ready);
+    // It says nothing of the next life.
+    crash(&mut machine, Exit::Code(1), 1.0);
+    machine.on(Event::Spawned { life: 2 }, at(1.1));
+    assert_eq!(machine.state(), ProcessState::Starting);
+}
+
+#[test]
 fn a_crash_loop_is_paused_longer_and_longer_and_given_up() {
     let mut machine = running(AT_ONCE);
     let mut now = 1.0;
