@@ -111,7 +111,10 @@ async fn a_process_starts_after_those_it_needs() {
         sh("first", &format!("sleep 0.2; echo first >> '{trail}'; echo up; exec sleep 1000")),
         ReadyCheck::Log { pattern: "up".to_owned() },
     );
-    let mut second = sh("second", &format!("echo second >> '{trail}'; exec sleep 1000"));
+    let mut second = ready(
+        sh("second", &format!("echo second >> '{trail}'; echo up; exec sleep 1000")),
+        ReadyCheck::Log { pattern: "up".to_owned() },
+    );
     second.after = vec!["first".to_owned()];
     // Given in the other order on purpose.
     let stack = Stack::new(&world, vec![second.clone(), first.clone()]);
@@ -344,7 +347,11 @@ async fn a_removed_socket_comes_back_and_a_removed_stack_ends() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     };
     assert_eq!(after, before, "the same supervisor");
-    fs_err::remove_dir_all(stack.directory().path()).expect("a directory");
+    // The supervisor may write while it is removed.
+    while stack.directory().path().exists() {
+        drop(fs_err::remove_dir_all(stack.directory().path()));
+        crate::world::wait::pause();
+    }
     let pid = find(after.clone(), "one").pid.expect("it runs");
     for pid in [pid, after.keeper_pid, after.supervisor_pid] {
         while fs_err::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z ")) {
