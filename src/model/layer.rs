@@ -209,13 +209,25 @@ fn grown(layer: &Layer, recipes: &[Recipe], record: &LayerRecord) -> Option<Vec<
         }
         if old.inputs != new.inputs {
             let forward = recipes.get(index).is_some_and(|recipe| recipe.forward);
-            if !forward || !new.inputs.starts_with(&old.inputs) {
+            if !forward || !only_adds(&old.inputs, &new.inputs) {
                 return None;
             }
             run.push(index);
         }
     }
     Some(run).filter(|run| !run.is_empty())
+}
+
+/// Whether `new` holds all of `old` as it was, and what it adds comes, in its folder, after all that `old` has there:
+/// migrations may lie in several folders.
+fn only_adds(old: &[Input], new: &[Input]) -> bool {
+    let folder = |input: &Input| input.path.rfind('/').map_or(0, |slash| slash);
+    let is_kept = |input: &Input| new.contains(input);
+    let is_last = |input: &Input| {
+        let of_folder = |other: &&Input| other.path[..folder(other)] == input.path[..folder(input)];
+        old.iter().filter(of_folder).all(|other| other.path < input.path)
+    };
+    old.iter().all(is_kept) && new.iter().filter(|input| !old.contains(input)).all(is_last)
 }
 
 /// Fingerprints of the built layers that nobody needs: neither today's nor the one from which a missing layer of today

@@ -111,6 +111,17 @@ fn only_a_prefix_is_brought_up() {
 }
 
 #[test]
+fn migrations_may_lie_in_several_folders() {
+    let old = built(&steps(&["db/1", "db/3", "ee/2"]));
+    assert_eq!(brief(&steps(&["db/1", "db/3", "db/4", "ee/2", "ee/5", "new/0"]), &old).len(), 1);
+    for migrations in
+        [&["db/1", "db/2", "db/3", "ee/2"][..], &["db/1", "db/3", "ee/1", "ee/2"], &["db/1", "db/4", "ee/2"]]
+    {
+        assert_eq!(brief(&steps(migrations), &old).len(), 3, "{migrations:?}");
+    }
+}
+
+#[test]
 fn a_new_migration_and_a_changed_seed_start_from_the_old_migrations() {
     let old = built(&steps(&["1"]));
     let mut recipes = steps(&["1", "2"]);

@@ -215,8 +215,8 @@ pub struct TemplateStep {
     pub cwd: Option<String>,
     /// Globs of the files that the layer depends on.
     pub inputs: Vec<String>,
-    /// The step only adds to what an older layer holds (migrations): it may start from the newest layer whose list
-    /// of inputs is a prefix of today's.
+    /// The step only adds to what an older layer holds (migrations): it may start from the newest layer to whose inputs
+    /// today's only add, in every folder after what was there.
     #[serde(default)]
     pub forward: bool,
     /// Further environment of this step.

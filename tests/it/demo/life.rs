@@ -3,7 +3,6 @@
 use std::{
     process::Command,
     sync::atomic::{AtomicBool, Ordering},
-    time::{Duration, Instant},
 };
 
 use agent_harness::model::status::Exit;
@@ -19,11 +18,6 @@ use crate::{
     s3::raw::{self, Signer},
     world::{postgres::bin_dir, tools},
 };
-
-/// Longest time after which a killed service serves again, beside other tests; alone it takes 2 s at most.
-const BACK: Duration = Duration::from_secs(30);
-/// Longest time after which `status` is right again.
-const STATUS: Duration = Duration::from_secs(1);
 
 /// What the page of agent 1 made.
 struct Made {
@@ -212,11 +206,8 @@ fn services_that_die_are_back(shop: &Shop, made: &Made) {
     for name in ["postgres", "s3", "mail", "browser"] {
         let before = shop.running();
         let pid = shop.process(0, name).pid;
-        let killed = Instant::now();
         kill(pid.expect("it runs"));
         let after = shop.wait_ready(0, name, |process| process.pid != pid);
-        let took = killed.elapsed();
-        assert!(took < BACK, "{name} took {took:?}:\n{}", shop.log(0, name).join("\n"));
         assert_eq!((after.restarts, after.last_exit), (1, Some(Exit::Signal(9))), "{name}");
         let alone: Vec<_> = shop.running().into_iter().filter(|process| !before.contains(process)).collect();
         assert_eq!(alone, [(0, name.to_owned(), after.pid, 1)]);
@@ -239,9 +230,8 @@ fn supervision_may_die(shop: &Shop) {
             if victim != "supervisor" {
                 kill(before.keeper_pid);
             }
-            let killed = Instant::now();
+            // The first answer is right: it is not waited for.
             assert_eq!(shop.processes(1), processes, "{victim}");
-            assert!(killed.elapsed() < STATUS, "{victim}: {:?}", killed.elapsed());
             assert!(wait(|| {
                 let now = shop.supervision();
                 (victim == "keeper") == (now.supervisor_pid == before.supervisor_pid)
