@@ -6,8 +6,8 @@ use crate::{
     commands::{
         Context,
         agent::{AgentCommand, CliArgs, WithId},
-        demo, doctor, exec, health, infra, launch, logs, ls, psql, restart, schema, serve, setup_infra, slow_queries,
-        stats, status, supervise, teardown, template, url,
+        demo, doctor, exec, health, infra, launch, logs, ls, own_id, psql, restart, schema, serve, setup_infra,
+        slow_queries, stats, status, supervise, teardown, template, url,
     },
     error::Result,
     exit_code::ExitCode,
@@ -81,12 +81,13 @@ impl Command {
 /// Parses argv, runs the command, prints the error if there is one.
 #[must_use]
 pub fn main() -> std::process::ExitCode {
-    let printer = Printer::new();
-    let cli = match Cli::try_parse() {
+    let context = Context::new(Printer::new());
+    let args: Vec<_> = std::env::args_os().collect();
+    // Without a project or a registry there is no agent that could be meant.
+    let cli: Cli = match own_id::parse(&args, || context.own_id().ok().flatten()) {
         Ok(cli) => cli,
-        Err(error) => return printer.usage(&error).into(),
+        Err(error) => return context.printer.usage(&error).into(),
     };
-    let context = Context::new(printer);
     match cli.command.run(&context) {
         Ok(code) => code.into(),
         Err(error) => {

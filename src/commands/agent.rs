@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::{Context, exec, health, logs, psql, restart, slow_queries, stats, status, url};
+use super::{Context, exec, health, logs, own_id, psql, restart, slow_queries, stats, status, url};
 use crate::{error::Result, exit_code::ExitCode, model::id::AgentId};
 
 /// `cli <id> <command>`
@@ -27,7 +27,8 @@ impl CliArgs {
 /// A command at the top level, with the agent's id before its own arguments.
 #[derive(Debug, clap::Args)]
 pub struct WithId<A: clap::Args> {
-    /// Id of the agent
+    /// Id of the agent; may be left out inside the agent's own worktree
+    #[arg(id = own_id::ARGUMENT, value_name = "ID")]
     pub id: AgentId,
     /// The command's own arguments.
     #[command(flatten)]

@@ -13,9 +13,9 @@ use crate::{
 /// Launches one agent and waits until it is proven healthy; starts infra and builds the template if need be
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Id of the agent, or `next` for the first free one
+    /// Id of the agent, or `next` for the first free one; may be left out inside the agent's own worktree
     #[arg(value_name = "ID")]
-    id: Choice,
+    id: Option<Choice>,
     /// Take the variables that processes have of the launching shell (PATH, LANG, proxies …) from this shell anew
     #[arg(long)]
     refresh_env: bool,
@@ -33,10 +33,14 @@ impl Args {
     /// # Errors
     /// When a step fails; what was done is kept, and the same command goes on from there.
     pub fn run(self, context: &Context) -> Result<ExitCode> {
+        let id = match self.id {
+            Some(choice) => choice,
+            None => Choice::Id(context.id_or_own(None)?),
+        };
         let project = context.project()?;
         let progress = context.progress();
         let options = ops::launch::Options { refresh_env: self.refresh_env, update: self.update };
-        let report = context.block_on(ops::launch::launch(&project, self.id, options, &progress))?;
+        let report = context.block_on(ops::launch::launch(&project, id, options, &progress))?;
         if self.json {
             context.printer.json(&report);
             return Ok(ExitCode::Ok);

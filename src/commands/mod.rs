@@ -10,6 +10,7 @@ pub mod infra;
 pub mod launch;
 pub mod logs;
 pub mod ls;
+pub mod own_id;
 pub mod psql;
 pub mod restart;
 pub mod schema;

@@ -6,8 +6,8 @@ use crate::{error::Result, exit_code::ExitCode, model::id::AgentId, ops};
 /// Removes everything that `launch` made for an agent, and only that
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Id of the agent
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    /// Id of the agent; may be left out inside the agent's own worktree
+    #[arg(conflicts_with = "all")]
     id: Option<AgentId>,
     /// All agents of this user
     #[arg(long)]
@@ -25,8 +25,9 @@ impl Args {
     pub fn run(self, context: &Context) -> Result<ExitCode> {
         let paths = context.paths()?;
         let progress = context.progress();
+        let id = if self.all { None } else { Some(context.id_or_own(self.id)?) };
         let reports = context.block_on(async {
-            match self.id {
+            match id {
                 Some(id) => Ok(vec![ops::teardown::teardown(paths, id, &progress).await?]),
                 None => ops::teardown::all(paths, &progress).await,
             }

@@ -103,11 +103,12 @@ impl Registry {
     }
 
     /// The agent whose processes run in `workdir`, when that is a worktree of its own (several agents may share the
-    /// project's checkout).
+    /// project's checkout, or a worktree that a person made).
     #[must_use]
     pub fn owner_of(&self, workdir: &Utf8Path) -> Option<AgentId> {
         let mut found = self.agents.iter().filter(|(_, claim)| claim.workdir == workdir && claim.project != workdir);
-        found.next().map(|(id, _)| *id)
+        let first = found.next().map(|(id, _)| *id);
+        if found.next().is_some() { None } else { first }
     }
 
     /// Claims `id` for a project. Claiming it again is nothing new; the workdir is replaced.
