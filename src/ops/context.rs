@@ -62,6 +62,7 @@ fn build(
         id,
         name: names.name.clone(),
         workdir: workdir.to_owned(),
+        project: settings.project_root.clone(),
         ports,
         postgres: uses(Service::Postgres).then(|| Postgres {
             host: host(),

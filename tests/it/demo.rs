@@ -174,6 +174,7 @@ fn watch_of_the_api(workdir: &Utf8Path) -> Watcher {
         id: 1,
         name: name(),
         workdir: workdir.to_owned(),
+        project: "/p".into(),
         ports,
         postgres: Some(Postgres { host: host(), port: 1, database: name(), user: name(), password: secret() }),
         s3: Some(S3 {

@@ -17,6 +17,8 @@ pub struct Context {
     pub name: String,
     /// The tree that the processes run in, absolute.
     pub workdir: Utf8PathBuf,
+    /// The project's main checkout, where the manifest lies and what goes with it; absolute.
+    pub project: Utf8PathBuf,
     /// Ports by name.
     pub ports: IndexMap<String, u16>,
     /// The database, when the app uses it.
@@ -104,7 +106,7 @@ pub fn is_secret(name: &str) -> bool {
 /// Every name that the texts of `manifest` may use.
 #[must_use]
 pub fn known_names(manifest: &Manifest) -> Vec<String> {
-    let mut names: Vec<String> = ["id", "name", "workdir"].map(str::to_owned).to_vec();
+    let mut names: Vec<String> = ["id", "name", "workdir", "project"].map(str::to_owned).to_vec();
     names.extend(manifest.ports.keys().map(|port| format!("ports.{port}")));
     for service in &manifest.infra.services {
         names.extend(names_of(*service).iter().map(|name| format!("{}.{name}", service.name())));
@@ -121,6 +123,7 @@ impl Context {
                 "id" => Some(self.id.to_string()),
                 "name" => Some(self.name.clone()),
                 "workdir" => Some(self.workdir.to_string()),
+                "project" => Some(self.project.to_string()),
                 _ => None,
             },
             Some(("ports", port)) => self.ports.get(port).map(u16::to_string),

@@ -1,12 +1,19 @@
 //! Lightdash.
 
-use super::{Profile, Sign};
+use super::{File, Profile, Sign};
 
 pub(super) const PROFILE: Profile = Profile {
     name: "lightdash",
     about: "Lightdash: pnpm workspaces, Express, Knex, Vite, dbt",
     text: include_str!("harness.toml"),
-    files: &[],
+    files: &[
+        File {
+            path: "agent-harness/lightdash/credentials.mjs",
+            text: include_str!("credentials.mjs"),
+            executable: false,
+        },
+        File { path: "agent-harness/lightdash/loopback.mjs", text: include_str!("loopback.mjs"), executable: false },
+    ],
     recognised_by: &[
         Sign::Json { path: "package.json", pointer: "/name", value: "lightdash" },
         Sign::Path("packages/backend"),
