@@ -25,3 +25,4 @@ pub mod template;
 pub mod url;
 
 pub use context::Context;
+pub use id::NoId;

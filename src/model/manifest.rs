@@ -7,6 +7,10 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod verify;
+
+pub use verify::{Stage, Task, Verify};
+
 /// One app, as the harness needs to know it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -338,27 +342,6 @@ pub enum StopSignal {
     Quit,
     /// SIGHUP.
     Hup,
-}
-
-/// `[verify]`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Verify {
-    /// The stages in their order; the first that fails ends the run.
-    pub stage: Vec<Stage>,
-}
-
-/// `[[verify.stage]]`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Stage {
-    /// Its name in the report.
-    pub name: String,
-    /// Commands by name, run at once.
-    pub tasks: IndexMap<String, String>,
-    /// Only with `--full`.
-    #[serde(default)]
-    pub full: bool,
 }
 
 /// `[worktree]`

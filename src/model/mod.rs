@@ -6,6 +6,7 @@ pub mod id;
 pub mod layer;
 pub mod machine;
 pub mod manifest;
+pub mod memory;
 pub mod order;
 pub mod ports;
 pub mod secret;

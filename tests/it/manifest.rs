@@ -142,6 +142,33 @@ fn a_long_line_is_shown_around_the_place() {
 )]
 #[case("[[template.after_clone]]\nname = \"a\"", "2:1: one of `sql`, `run` is needed")]
 #[case("[[verify.stage]]\nname = \"a\"\ntasks = {}", "4:9: a stage needs at least one task")]
+// Tasks, in both forms.
+#[case(
+    "[[verify.stage]]\nname = \"a\"\ntasks = { a = 1 }",
+    "4:15: a command in quotes, or a table with `run`, is expected here, not the number 1"
+)]
+#[case(
+    "[[verify.stage]]\nname = \"a\"\ntasks = { a = { run = \"x\", chagned = \"y\" } }",
+    "4:28: unknown key `chagned`; the nearest known one is `changed`"
+)]
+#[case("[[verify.stage]]\nname = \"a\"\ntasks = { a = { cwd = \"x\" } }", "4:15: the key `run` is missing")]
+#[case(
+    "[[verify.stage]]\nname = \"a\"\ntasks = { a = \"x {{ verify.base }}\" }",
+    "4:18: `verify.base` is known in `changed` of a task only"
+)]
+#[case(
+    "[[verify.stage]]\nname = \"a\"\n[verify.stage.tasks.b]\nrun = \"x\"\nchanged = \"y {{ verify.bas }}\"",
+    "6:14: unknown name `verify.bas`; the nearest known one is `verify.base`"
+)]
+#[case(
+    "[[verify.stage]]\nname = \"a\"\ntasks = { a = { run = \"x\", memory = \"4\" } }",
+    "4:37: \"4\" is no amount of memory: write a whole number and m or g, such as \"512m\" or \"4g\""
+)]
+#[case(
+    "[[verify.stage]]\nname = \"a\"\ntasks = { a = { run = \"x\", expect = \"(\" } }",
+    "4:37: this is no regular expression: unclosed group"
+)]
+#[case("[verify]\nbase = \"-x\"", "3:8: \"-x\" cannot be a branch")]
 // Texts.
 #[case(
     "[env]\nA = \"x {{ prots.api }}\"\n[ports]\napi = 8000",

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use ignore::overrides::OverrideBuilder;
 use indexmap::IndexMap;
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
     names::{is_database, is_name, is_variable, no_name},
     near::suggestion,
     place::Place,
-    texts::{self, below, entries},
+    texts::{self, below, entries, tasks},
     tree::Node,
 };
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
     model::{
         duration,
         manifest::{Manifest, Process, Ready},
-        ports,
+        memory, ports,
         step::{Plan, PlanError, Step},
     },
 };
@@ -37,6 +38,7 @@ pub(super) fn check(manifest: &Manifest, root: &Node, sources: &[&str]) -> Resul
     checker.infra()?;
     checker.template()?;
     checker.processes()?;
+    checker.verify()?;
     texts::check(manifest, root, sources)
 }
 
@@ -99,6 +101,9 @@ impl Checker<'_> {
         }
         for (at, process) in entries("process", &manifest.process) {
             self.environment(&at.key("env"), &process.env)?;
+        }
+        for (at, task) in tasks(self.manifest) {
+            self.environment(&at.key("env"), &task.env)?;
         }
         Ok(())
     }
@@ -233,11 +238,39 @@ impl Checker<'_> {
                 return self.fail(&at.key(key), format!("unknown port `{port}`{}", suggestion(port, known)));
             }
         }
-        match ready.log.as_deref().map(regex::Regex::new) {
+        self.pattern(&at.key("log"), ready.log.as_deref())
+    }
+
+    fn verify(&self) -> Result<(), Problem> {
+        let place = Place::top("verify");
+        let verify = &self.manifest.verify;
+        // git would take a leading `-` for an option, and a line break ends no branch's name.
+        if let Some(base) = &verify.base
+            && (base.is_empty() || base.starts_with('-') || base.contains(|c: char| c.is_control() || c == ' '))
+        {
+            return self.fail(&place.key("base"), format!("{base:?} cannot be a branch"));
+        }
+        for (index, glob) in verify.all_on_change.iter().enumerate() {
+            if let Err(error) = OverrideBuilder::new("/").add(glob) {
+                return self.fail(&place.key("all_on_change").index(index), format!("this is no glob: {error}"));
+            }
+        }
+        for (at, task) in tasks(self.manifest) {
+            self.duration(&at.key("timeout"), task.timeout.as_deref())?;
+            self.pattern(&at.key("expect"), task.expect.as_deref())?;
+            if let Some(Err(error)) = task.memory.as_deref().map(memory::parse) {
+                return self.fail(&at.key("memory"), error.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    fn pattern(&self, place: &Place, text: Option<&str>) -> Result<(), Problem> {
+        match text.map(regex::Regex::new) {
             Some(Err(error)) => {
                 let text = error.to_string();
                 let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-                self.fail(&at.key("log"), format!("this is no regular expression: {reason}"))
+                self.fail(place, format!("this is no regular expression: {reason}"))
             }
             _ => Ok(()),
         }

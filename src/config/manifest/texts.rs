@@ -4,8 +4,11 @@ use camino::Utf8Path;
 
 use super::{de::Problem, near::suggestion, place::Place, tree::Node};
 use crate::{
-    config::text::{self, Piece, TextError, is_secret, known_names},
-    model::{env_value::quote, manifest::Manifest},
+    config::text::{self, Piece, TextError, VERIFY_BASE, is_secret, known_names},
+    model::{
+        env_value::quote,
+        manifest::{Manifest, Task},
+    },
 };
 
 /// What a text is for.
@@ -21,6 +24,8 @@ enum Use {
     Folder,
     /// Becomes program and arguments, which every user of the machine can read.
     Command,
+    /// The same, of a task that is run on what changed.
+    Comparison,
 }
 
 /// Checks all texts of `manifest`.
@@ -48,18 +53,23 @@ fn check_one(names: &[String], purpose: Use, text: &str) -> Result<(), (Option<u
     if text.contains('\0') {
         return Err((None, "a NUL character can stand in no command, path or environment".to_owned()));
     }
+    let own = (purpose == Use::Comparison).then(|| VERIFY_BASE.to_owned());
+    let names: Vec<String> = names.iter().cloned().chain(own).collect();
+    let known = |name: &str| names.iter().any(|known| known == name).then(|| "1".to_owned());
     let explain = |error: TextError| {
         let message = match &error {
-            TextError::Unknown { name, .. } => unknown(name, names),
+            TextError::Unknown { name, .. } => unknown(name, &names),
             _ => error.to_string(),
         };
         (error.nth(), message)
     };
-    let known = |name: &str| names.iter().any(|known| known == name).then(|| "1".to_owned());
     for piece in text::parse(text).map_err(explain)? {
         let Piece::Name { name, nth } = piece else { continue };
         if known(&name).is_none() {
-            return Err((Some(nth), unknown(&name, names)));
+            if name == VERIFY_BASE {
+                return Err((Some(nth), format!("`{name}` is known in `changed` of a task only")));
+            }
+            return Err((Some(nth), unknown(&name, &names)));
         }
         if !matches!(purpose, Use::Private | Use::Written) && is_secret(&name) {
             let message = format!("`{name}` is secret and this text can be seen by others: give it in `env`");
@@ -67,7 +77,7 @@ fn check_one(names: &[String], purpose: Use, text: &str) -> Result<(), (Option<u
         }
     }
     match purpose {
-        Use::Command => drop(text::argv(text, known).map_err(explain)?),
+        Use::Command | Use::Comparison => drop(text::argv(text, known).map_err(explain)?),
         Use::Folder if !text.contains("{{") => {
             // Only an absolute folder depends on where the workdir is, and it may well be inside.
             if text.starts_with('/') {
@@ -118,8 +128,8 @@ fn each(manifest: &Manifest, visit: &mut dyn FnMut(Place, Use, &str)) {
     for (at, process) in entries("process", &manifest.process) {
         map(&at.key("env"), Use::Private, &process.env);
     }
-    for (at, stage) in below(&Place::top("verify").key("stage"), &manifest.verify.stage) {
-        map(&at.key("tasks"), Use::Command, &stage.tasks);
+    for (at, task) in tasks(manifest) {
+        map(&at.key("env"), Use::Private, &task.env);
     }
     let mut optional = |place: Place, purpose, text: Option<&String>| {
         if let Some(text) = text {
@@ -147,9 +157,21 @@ fn each(manifest: &Manifest, visit: &mut dyn FnMut(Place, Use, &str)) {
             optional(at.key("ready").key("command"), Use::Command, ready.command.as_ref());
         }
     }
+    for (at, task) in tasks(manifest) {
+        // Written as a text, the task is its command.
+        optional(at.key("run"), Use::Command, Some(&task.run));
+        optional(at.key("changed"), Use::Comparison, task.changed.as_ref());
+        optional(at.key("cwd"), Use::Folder, task.cwd.as_ref());
+    }
     let worktree = Place::top("worktree");
     optional(worktree.key("dir"), Use::Shown, Some(&manifest.worktree.dir));
     optional(worktree.key("prepare"), Use::Command, manifest.worktree.prepare.as_ref());
+}
+
+/// All tasks of all stages.
+pub(super) fn tasks(manifest: &Manifest) -> impl Iterator<Item = (Place, &Task)> {
+    let stages = below(&Place::top("verify").key("stage"), &manifest.verify.stage);
+    stages.flat_map(|(at, stage)| stage.tasks.iter().map(move |(name, task)| (at.key("tasks").key(name), task)))
 }
 
 /// The entries of the list at the top-level key `name`.

@@ -97,6 +97,9 @@ const fn names_of(service: Service) -> &'static [&'static str] {
     }
 }
 
+/// The commit that a task's `changed` compares with; known there only.
+pub const VERIFY_BASE: &str = "verify.base";
+
 /// Whether what `name` stands for must not be seen by others: no argv, no log.
 #[must_use]
 pub fn is_secret(name: &str) -> bool {

@@ -10,7 +10,7 @@ mod parse;
 mod resolve;
 
 pub use command::{argv, inside};
-pub use context::{Browser, Context, Mail, Postgres, S3, is_secret, known_names};
+pub use context::{Browser, Context, Mail, Postgres, S3, VERIFY_BASE, is_secret, known_names};
 pub use error::TextError;
 pub use parse::{Piece, parse, substitute};
 pub use resolve::{

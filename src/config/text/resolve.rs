@@ -5,10 +5,10 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 use indexmap::IndexMap;
 
-use super::{Context, TextError, argv, command::inside, substitute};
+use super::{Context, TextError, VERIFY_BASE, argv, command::inside, substitute};
 use crate::model::{
     duration,
-    manifest::{self, AfterClone, Manifest, Prepare, Process, TemplateStep},
+    manifest::{self, AfterClone, Manifest, Prepare, Process, Task, TemplateStep},
     stack::{self, ProcessSpec, ReadyCheck, Stop, Watch},
 };
 
@@ -20,6 +20,8 @@ const STOP_GRACE: Duration = Duration::from_secs(5);
 const DEBOUNCE: Duration = Duration::from_millis(200);
 /// Longest time of a template step when the manifest names none.
 const STEP_TIMEOUT: Duration = Duration::from_mins(30);
+/// Longest time of a task of `verify` when the manifest names none.
+const TASK_TIMEOUT: Duration = Duration::from_mins(30);
 
 /// A command of the manifest, ready to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,17 +170,28 @@ pub fn resolve_after_clone(
     }
 }
 
-/// A task of `[[verify.stage]]`, run in the workdir with the agent's environment.
+/// A task of `[[verify.stage]]`. Its environment is `environment`, that of the agent's processes, and over it its own.
+/// With a commit to compare with, its `changed` is run in place of its `run`, if it has one.
 ///
 /// # Errors
 /// When a text cannot be resolved.
 pub fn resolve_task(
-    manifest: &Manifest,
-    task: &str,
+    task: &Task,
     context: &Context,
-    base: &IndexMap<String, String>,
+    environment: &IndexMap<String, String>,
+    base: Option<&str>,
 ) -> Result<Command, TextError> {
-    command(manifest, context, base, task, None, None)
+    let mut env = environment.clone();
+    env.extend(map(&task.env, context)?);
+    let argv = match (&task.changed, base) {
+        (Some(changed), Some(base)) => {
+            let lookup = |name: &str| if name == VERIFY_BASE { Some(base.to_owned()) } else { context.lookup(name) };
+            argv(changed, lookup)?
+        }
+        _ => argv(&task.run, |name| context.lookup(name))?,
+    };
+    let timeout = time(task.timeout.as_deref(), TASK_TIMEOUT)?;
+    Ok(Command { argv, cwd: folder(task.cwd.as_deref(), context)?, env, timeout: Some(timeout) })
 }
 
 fn resolve_ready(ready: &manifest::Ready, context: &Context) -> Result<stack::Ready, TextError> {
