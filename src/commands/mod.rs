@@ -25,4 +25,3 @@ pub mod template;
 pub mod url;
 
 pub use context::Context;
-pub use id::NoId;

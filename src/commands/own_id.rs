@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 
+use camino::Utf8PathBuf;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::Context;
@@ -21,8 +22,17 @@ pub(super) const ARGUMENT: &str = "agent_id";
 
 /// No id was given, and the current folder belongs to no agent.
 #[derive(Debug, thiserror::Error)]
-#[error("an agent's id is needed: this folder is no agent's own worktree")]
-struct NoId;
+#[error("an agent's id is needed: this folder is no agent's own worktree{}", launched(.0))]
+struct NoId(Vec<(AgentId, Utf8PathBuf)>);
+
+/// The agents that there are, each with its workdir.
+fn launched(agents: &[(AgentId, Utf8PathBuf)]) -> String {
+    if agents.is_empty() {
+        return "; none is launched".to_owned();
+    }
+    let each: Vec<String> = agents.iter().map(|(id, workdir)| format!("{id} in {workdir}")).collect();
+    format!("; launched: {}", each.join(", "))
+}
 
 impl Diagnose for NoId {
     fn exit_code(&self) -> ExitCode {
@@ -52,10 +62,11 @@ impl Context {
     /// # Errors
     /// When there is neither, or as [`Self::own_id`].
     pub fn id_or_own(&self, given: Option<AgentId>) -> Result<AgentId> {
-        match given {
-            Some(id) => Ok(id),
-            None => Ok(self.own_id()?.ok_or(NoId)?),
+        if let Some(id) = given.map_or_else(|| self.own_id(), |id| Ok(Some(id)))? {
+            return Ok(id);
         }
+        let registry = Registry::read(&self.paths()?.registry())?;
+        Err(NoId(registry.agents().iter().map(|(id, claim)| (*id, claim.workdir.clone())).collect()).into())
     }
 }
 
