@@ -200,8 +200,8 @@ impl Unit {
 
     /// Whether one of `lines` makes it ready.
     pub(super) fn is_ready_by<'a>(&self, mut lines: impl Iterator<Item = &'a [u8]>) -> bool {
-        let waits = self.machine.wants_probe();
-        waits && self.pattern.as_ref().is_some_and(|pattern| lines.any(|line| pattern.is_match(line)))
+        self.machine.awaits_line()
+            && self.pattern.as_ref().is_some_and(|pattern| lines.any(|line| pattern.is_match(line)))
     }
 
     /// What is not there yet, when a line of output is to make it ready.
@@ -229,4 +229,45 @@ fn pattern(spec: &ProcessSpec) -> Result<Option<Regex>, SuperviseError> {
     let Some(ReadyCheck::Log { pattern }) = spec.ready.as_ref().map(|ready| &ready.check) else { return Ok(None) };
     let fail = |source| SuperviseError::Pattern { process: spec.name.clone(), source: Box::new(source) };
     Ok(Some(Regex::new(pattern).map_err(fail)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::{
+        machine::Action,
+        stack::{Ready, Restart, StopSignal},
+    };
+
+    #[test]
+    fn a_line_counts_from_the_start_on_until_it_is_ready() {
+        let ready = Ready { check: ReadyCheck::Log { pattern: "^ready$".to_owned() }, timeout: Duration::from_secs(9) };
+        let spec = ProcessSpec {
+            name: "x".to_owned(),
+            argv: vec!["x".to_owned()],
+            cwd: "/".into(),
+            env: indexmap::IndexMap::new(),
+            run_as: None,
+            ready: Some(ready),
+            autostart: true,
+            after: Vec::new(),
+            watch: None,
+            restart: Restart::Always,
+            stop: Stop { signal: StopSignal::Term, leader_only: false, grace: Duration::ZERO },
+        };
+        let mut unit = Unit::new(spec.clone(), Machine::new(rules(&spec))).expect("a unit");
+        let says = |unit: &Unit, line: &str| unit.is_ready_by(std::iter::once(line.as_bytes()));
+        assert!(!says(&unit, "ready"));
+        unit.machine.on(Event::Start, Duration::ZERO);
+        assert_eq!(unit.machine.on(Event::Gate(None), Duration::ZERO), Some(Action::Spawn { life: 1 }));
+        // The process may write before its keeper has told of its start.
+        assert!(says(&unit, "ready"));
+        assert!(!says(&unit, "not ready"));
+        unit.machine.on(Event::Spawned { life: 1 }, Duration::ZERO);
+        assert!(says(&unit, "ready"));
+        unit.machine.on(Event::Ready { life: 1 }, Duration::ZERO);
+        assert!(!says(&unit, "ready"));
+    }
 }

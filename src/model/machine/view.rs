@@ -76,6 +76,13 @@ impl Machine {
         matches!(self.phase, Phase::Running { ready: None, .. })
     }
 
+    /// Whether a line of its output may make it ready: its check is still to pass, or its start is in flight, and its
+    /// first line may come before the news of that.
+    #[must_use]
+    pub const fn awaits_line(&self) -> bool {
+        self.wants_probe() || self.is_spawning()
+    }
+
     /// Whether a change of its files is of interest: it runs, or would if it did not fail.
     #[must_use]
     pub const fn wants_watch(&self) -> bool {
