@@ -1,6 +1,10 @@
 //! `setup-infra`, `infra`, `template`, `ls`.
 
-use crate::world::project::Project;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::world::{project::Project, run::until};
 
 #[test]
 fn the_infra_is_set_up_once_stopped_and_started() {
@@ -55,4 +59,23 @@ fn the_infra_is_set_up_once_stopped_and_started() {
     for (pid, command) in project.processes() {
         assert!(!command.contains(&password) && !command.contains(&own), "{pid}: {command}");
     }
+}
+
+#[test]
+fn a_service_that_was_given_up_is_started_again() {
+    let project = Project::with("name = \"post\"\n[infra]\nservices = [\"mail\"]\n");
+    project.ok(&["setup-infra"]);
+    let mail = || project.run(&["infra", "status", "--json"]).json()["processes"][0].clone();
+    until("mail is given up", Duration::from_mins(2), || {
+        let now = mail();
+        if let Some(pid) = now["pid"].as_i64().and_then(|pid| Pid::from_raw(pid.try_into().expect("a pid"))) {
+            // It may have ended by itself meanwhile.
+            kill_process(pid, Signal::KILL).unwrap_or_default();
+        }
+        (now["state"] == "failed").then_some(())
+    });
+    project.run(&["infra", "status"]).exits(1);
+    project.ok(&["setup-infra"]);
+    assert_eq!(mail()["state"], "ready");
+    project.ok(&["infra", "status"]);
 }

@@ -19,7 +19,7 @@ use crate::{
         manifest::{Durability, Service},
         ports::{infra_list, service_of},
         stack::{ProcessSpec, StackName, StackSpec},
-        status::ProcessState,
+        status::{ProcessState, ProcessStatus, StackStatus},
     },
     ops::evidence,
     output::progress::Progress,
@@ -77,9 +77,13 @@ pub(super) async fn start(wanted: &Wanted<'_>, progress: &Progress) -> Result<In
     let spec = StackSpec { name: StackName::Infra, processes };
     let was_running = !own.is_empty();
     let mut client = builtin.ensure(&spec).await?;
+    let mut again = if was_running { unwell(&client.status().await?) } else { Vec::new() };
     if was_running && cluster.as_ref().is_some_and(|cluster| cluster.changed) {
         // A server reads the settings that we write at its start only.
-        client.restart(&[Service::Postgres.name().to_owned()], Until::Started).await?;
+        again.push(Service::Postgres.name().to_owned());
+    }
+    if !again.is_empty() {
+        client.restart(&again, Until::Started).await?;
     }
     let status = client.start(&[], Until::Settled).await?;
     if let Some(process) = status.processes.iter().find(|process| process.state != ProcessState::Ready) {
@@ -93,6 +97,13 @@ pub(super) async fn start(wanted: &Wanted<'_>, progress: &Progress) -> Result<In
     }
     record.write(paths)?;
     Ok(infra)
+}
+
+/// What an earlier start left running and not well, except a PostgreSQL, which may be recovering.
+fn unwell(status: &StackStatus) -> Vec<String> {
+    let states = [ProcessState::Unready, ProcessState::BackOff, ProcessState::Failed];
+    let is_unwell = |is: &&ProcessStatus| is.name != Service::Postgres.name() && states.contains(&is.state);
+    status.processes.iter().filter(is_unwell).map(|is| is.name.clone()).collect()
 }
 
 async fn cluster(wanted: &Wanted<'_>, binaries: &PostgresBinaries, progress: &Progress) -> Result<Cluster> {
