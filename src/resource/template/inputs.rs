@@ -68,8 +68,8 @@ impl Diagnose for InputError {
 }
 
 /// The files below `workdir` that match one of `globs`, sorted by path, with the hash of their content. A symlink is
-/// not followed: its target's name is its content. What git ignores does not count, unless a file is named
-/// without wildcards.
+/// not followed: its target's name is its content. What git's ignore files name does not count, unless it is named here
+/// too: a file without wildcards, a folder before the first wildcard (a repository may well hold files that it ignores).
 ///
 /// # Errors
 /// When a glob is none or matches nothing, or a file cannot be read.
@@ -118,15 +118,9 @@ fn walk(workdir: &Utf8Path, glob: &str) -> Result<Vec<Utf8PathBuf>, InputError> 
         return Ok(Vec::new());
     }
     let mut paths = Vec::new();
-    // Overrides given to the walk would beat the ignore files, so they are asked afterwards.
-    // From the top, because a folder above the root may be ignored; only the way to the root and what is below it.
-    let on_the_way = move |path: &std::path::Path| path.starts_with(&root) || root.as_std_path().starts_with(path);
-    let walker = WalkBuilder::new(workdir)
-        .hidden(false)
-        .require_git(false)
-        .follow_links(false)
-        .filter_entry(move |entry| on_the_way(entry.path()))
-        .build();
+    // Overrides given to the walk would beat the ignore files, so they are asked afterwards. The ignore files above the
+    // root count for what is below it, and not for the root itself, which was named.
+    let walker = WalkBuilder::new(root).hidden(false).require_git(false).follow_links(false).build();
     for entry in walker {
         let entry = entry.map_err(|source| InputError::Walk { workdir: workdir.to_owned(), source })?;
         let path = Utf8PathBuf::from_path_buf(entry.into_path())
@@ -174,7 +168,10 @@ mod tests {
             ("db/migrations/sub/002.ts", "two"),
             ("db/seed.sql", "seed"),
             ("built/out.js", "ignored"),
-            (".gitignore", "built/\n"),
+            ("deep/app.js", "app"),
+            ("deep/built/x.js", "ignored"),
+            ("deep/built/x.log", "ignored"),
+            (".gitignore", "built/\n*.log\n"),
         ] {
             let path = root.join(path);
             fs_err::create_dir_all(path.parent().expect("a parent")).expect("a directory");
@@ -196,12 +193,18 @@ mod tests {
         assert_eq!(paths(&root, &["**/*.sql", "db/seed.sql"]), ["db/seed.sql"]);
         assert_eq!(paths(&root, &["db"]).len(), 3);
         assert_eq!(paths(&root, &["built/out.js"]), ["built/out.js"]);
+        assert_eq!(paths(&root, &["built/*.js"]), ["built/out.js"]);
+        assert_eq!(paths(&root, &["built"]), ["built/out.js"]);
+        assert_eq!(
+            paths(&root, &["**/*.js", "db/seed.sql", "deep/built/**"]),
+            ["db/seed.sql", "deep/app.js", "deep/built/x.js"]
+        );
     }
 
     #[test]
     fn a_glob_without_a_file_is_an_error() {
         let (_directory, root) = tree();
-        for glob in ["db/migration/**", "*.ts", "built/**", "none.sql"] {
+        for glob in ["db/migration/**", "*.ts", "built/*.log", "none.sql"] {
             let result = list_inputs(&root, &[glob.to_owned()]);
             assert!(matches!(result, Err(InputError::NoMatch { .. })), "{glob}: {result:?}");
         }
