@@ -6,7 +6,7 @@ use crate::{
     commands::{
         Context,
         agent::{AgentCommand, CliArgs, WithId},
-        demo, doctor, exec, health, infra, launch, logs, ls, own_id, psql, restart, schema, serve, setup_infra,
+        demo, doctor, exec, health, infra, init, launch, logs, ls, own_id, psql, restart, schema, serve, setup_infra,
         slow_queries, stats, status, supervise, teardown, template, url,
     },
     error::Result,
@@ -24,6 +24,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Args),
     SetupInfra(setup_infra::Args),
     Launch(launch::Args),
     Teardown(teardown::Args),
@@ -53,6 +54,7 @@ enum Command {
 impl Command {
     fn run(self, context: &Context) -> Result<ExitCode> {
         match self {
+            Self::Init(args) => args.run(context),
             Self::SetupInfra(args) => args.run(context),
             Self::Launch(args) => args.run(context),
             Self::Teardown(args) => args.run(context),
@@ -82,6 +84,10 @@ impl Command {
 #[must_use]
 pub fn main() -> std::process::ExitCode {
     let context = Context::new(Printer::new());
+    if let Err(error) = context.enter_checkout() {
+        context.printer.error(&error);
+        return error.exit_code().into();
+    }
     let args: Vec<_> = std::env::args_os().collect();
     // Without a project or a registry there is no agent that could be meant.
     let cli: Cli = match own_id::parse(&args, || context.own_id().ok().flatten()) {

@@ -5,7 +5,7 @@ use std::{cell::OnceCell, future::Future};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{environment::Environment, paths::Paths, settings},
+    config::{env_names, environment::Environment, paths::Paths, settings},
     error::{Diagnose, Result},
     exit_code::ExitCode,
     ops::project::Project,
@@ -56,6 +56,15 @@ impl Context {
         }
         let paths = settings::paths(&self.environment)?;
         Ok(self.paths.get_or_init(|| paths))
+    }
+
+    /// Enters the checkout of the script that called this command, if one did; see [`settings::enter`].
+    ///
+    /// # Errors
+    /// When it cannot be entered.
+    pub fn enter_checkout(&self) -> Result<()> {
+        let Some(checkout) = self.environment.get(env_names::CHECKOUT) else { return Ok(()) };
+        Ok(settings::enter(camino::Utf8Path::new(checkout))?)
     }
 
     /// The environment of this command.

@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod exec;
 pub mod health;
 pub mod infra;
+pub mod init;
 pub mod launch;
 pub mod logs;
 pub mod ls;

@@ -4,6 +4,9 @@
 pub const STATE_DIR: &str = "AGENT_HARNESS_STATE_DIR";
 /// Moves the cache directory (what was obtained).
 pub const CACHE_DIR: &str = "AGENT_HARNESS_CACHE_DIR";
+/// The checkout to work for, unless the current folder is in one of the same repository; set by the scripts that `init`
+/// writes.
+pub const CHECKOUT: &str = "AGENT_HARNESS_CHECKOUT";
 /// Set in every supervised process to its stack's mark (see [`crate::config::paths::Paths::mark`]); members that left
 /// group and session are found by it.
 pub const STACK: &str = "AGENT_HARNESS_STACK";

@@ -62,6 +62,14 @@ pub enum ConfigError {
     /// The current folder cannot be told.
     #[error("the current folder cannot be told")]
     NoCurrentDirectory(#[source] std::io::Error),
+    /// The checkout that a script belongs to cannot be entered.
+    #[error("cannot enter {path}")]
+    Checkout {
+        /// The checkout.
+        path: Utf8PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A path is not UTF-8.
     #[error("{path:?} is not UTF-8")]
     NotUtf8 {
@@ -90,7 +98,9 @@ impl Diagnose for ConfigError {
             | Self::NotAbsolute { .. }
             | Self::NoHome
             | Self::NotUtf8 { .. } => ExitCode::Usage,
-            Self::Git { .. } | Self::NoCurrentDirectory(_) | Self::Directory { .. } => ExitCode::Missing,
+            Self::Git { .. } | Self::NoCurrentDirectory(_) | Self::Checkout { .. } | Self::Directory { .. } => {
+                ExitCode::Missing
+            }
         }
     }
 
@@ -106,6 +116,7 @@ impl Diagnose for ConfigError {
             | Self::Git { .. }
             | Self::InfraPorts(_)
             | Self::NoCurrentDirectory(_)
+            | Self::Checkout { .. }
             | Self::NotUtf8 { .. } => None,
         }
     }

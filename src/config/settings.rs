@@ -59,6 +59,21 @@ pub fn current_directory() -> Result<Utf8PathBuf, ConfigError> {
     Utf8PathBuf::from_path_buf(directory).map_err(|path| ConfigError::NotUtf8 { path })
 }
 
+/// Makes `checkout` the current folder, unless the current one lies in a checkout of the same repository already: what
+/// was called in a worktree is meant for that worktree, wherever the script that was called lies.
+///
+/// # Errors
+/// When `checkout` cannot be entered.
+pub fn enter(checkout: &Utf8Path) -> Result<(), ConfigError> {
+    let repository = |directory: &Utf8Path| locate::project(directory).ok().map(|project| project.common_dir);
+    if let (Ok(here), Some(wanted)) = (current_directory(), repository(checkout))
+        && repository(&here) == Some(wanted)
+    {
+        return Ok(());
+    }
+    std::env::set_current_dir(checkout).map_err(|source| ConfigError::Checkout { path: checkout.to_owned(), source })
+}
+
 /// The infra's ports after the `AGENT_*_PORT` variables.
 ///
 /// # Errors

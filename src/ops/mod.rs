@@ -8,6 +8,7 @@ mod error;
 mod evidence;
 pub mod example;
 pub mod health;
+pub mod init;
 pub mod launch;
 pub mod logs;
 pub mod prepare;

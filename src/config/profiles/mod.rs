@@ -15,6 +15,8 @@ pub struct Profile {
     pub about: &'static str,
     /// The manifest, as `init` writes it.
     pub text: &'static str,
+    /// What coding agents must know of this app, in Markdown; added to their instructions. May be empty.
+    pub notes: &'static str,
     /// What `init` writes beside it.
     pub files: &'static [File],
     /// How a checkout of the app is recognised: all of them hold. None: never by itself.

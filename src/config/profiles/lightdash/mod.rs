@@ -6,6 +6,7 @@ pub(super) const PROFILE: Profile = Profile {
     name: "lightdash",
     about: "Lightdash: pnpm workspaces, Express, Knex, Vite, dbt",
     text: include_str!("harness.toml"),
+    notes: "Log in as `demo@lightdash.com` with `demo_password!`.",
     files: &[
         File {
             path: "agent-harness/lightdash/credentials.mjs",
