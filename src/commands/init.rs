@@ -7,7 +7,7 @@ use crate::{
     config::{profiles, settings},
     error::Result,
     exit_code::ExitCode,
-    ops::init::{self, Act, Report, Request, Told},
+    ops::init::{self, Act, Others, Report, Request, Told},
     output::table,
 };
 
@@ -15,6 +15,7 @@ use crate::{
 ///
 /// An app that is known gets the manifest of its profile; for any other one the manifest is made from what the checkout
 /// has, with its guesses marked. A file that somebody edited, or that is not of init, is never overwritten unasked.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Take this profile instead of the one that is recognised
@@ -64,12 +65,7 @@ impl Args {
         let request = Request {
             directory: &directory,
             profile: self.profile.as_deref(),
-            told: Told {
-                replace: self.replace,
-                keep: self.keep,
-                replace_manifest: self.replace_manifest,
-                force: self.force,
-            },
+            told: Told { others: self.others(), replace_manifest: self.replace_manifest, force: self.force },
             check: self.check,
             base_env: &base_env,
             program: program.as_deref().filter(|program| program.is_file()),
@@ -78,11 +74,19 @@ impl Args {
         if self.json {
             context.printer.json(&report);
         } else if self.check {
-            self.tell_check(&report, context);
+            tell_check(&report, context);
         } else {
             tell(&report, context);
         }
         Ok(if self.check && report.changes { ExitCode::Unwell } else { ExitCode::Ok })
+    }
+
+    const fn others(&self) -> Others {
+        match (self.replace, self.keep) {
+            (true, _) => Others::Replace,
+            (false, true) => Others::Keep,
+            (false, false) => Others::Stop,
+        }
     }
 
     fn list(&self, context: &Context) -> ExitCode {
@@ -95,14 +99,14 @@ impl Args {
         }
         ExitCode::Ok
     }
+}
 
-    fn tell_check(&self, report: &Report, context: &Context) {
-        if !report.changes {
-            context.printer.tell(format_args!("{} is up to date.", report.root));
-        }
-        for line in lines(report) {
-            context.printer.answer(line);
-        }
+fn tell_check(report: &Report, context: &Context) {
+    if !report.changes {
+        context.printer.tell(format_args!("{} is up to date.", report.root));
+    }
+    for line in lines(report) {
+        context.printer.answer(line);
     }
 }
 

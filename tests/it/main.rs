@@ -11,6 +11,7 @@ mod docs;
 mod env_file;
 mod guards;
 mod infra;
+mod init;
 mod isolation;
 mod launch;
 mod mail;

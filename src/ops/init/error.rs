@@ -85,11 +85,12 @@ fn lines(files: &[InWay]) -> String {
         Found::NoFile => "is no file",
         _ => "was not written by init",
     };
-    files.iter().map(|file| format!("\n  {} {}", file.path, why(file.found))).collect()
+    let lines = files.iter().map(|file| format!("{} {}", file.path, why(file.found)));
+    lines.fold(String::new(), |text, line| text + "\n  " + &line)
 }
 
 fn paths(files: &[&Utf8Path]) -> String {
-    files.iter().map(|path| format!("\n  {path}")).collect()
+    files.iter().fold(String::new(), |text, path| text + "\n  " + path.as_str())
 }
 
 impl Diagnose for InitError {

@@ -38,7 +38,7 @@ pub(super) fn look(root: &Utf8Path, wanted: &Wanted, record: &Record) -> Result<
     let fail = |source| StoreError::Read { path: path.clone(), source };
     let metadata = match std::fs::symlink_metadata(&path) {
         Ok(metadata) => metadata,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Found::Absent),
+        Err(error) if is_absent(&error) => return Ok(Found::Absent),
         Err(source) => return Err(fail(source).into()),
     };
     if !metadata.is_file() {
@@ -58,13 +58,18 @@ pub(super) fn look(root: &Utf8Path, wanted: &Wanted, record: &Record) -> Result<
     })
 }
 
+/// Nothing is there, or a file lies where a folder on the way would be.
+pub(super) fn is_absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
+}
+
 /// The nearest folder of `path` that exists must lie in the checkout, wherever symbolic links lead.
 fn stays_inside(root: &Utf8Path, path: &Utf8Path) -> Result<(), InitError> {
     let fail = |folder: &Utf8Path, source| StoreError::Read { path: folder.to_owned(), source };
     let root = root.canonicalize_utf8().map_err(|source| fail(root, source))?;
     for folder in path.ancestors().skip(1) {
         match std::fs::symlink_metadata(folder) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) if is_absent(&error) => continue,
             Err(source) => return Err(fail(folder, source).into()),
             Ok(_) => {}
         }

@@ -19,7 +19,7 @@ use serde::Serialize;
 
 pub use self::{
     error::{InWay, InitError},
-    plan::{Act, Told},
+    plan::{Act, Others, Told},
 };
 use self::{files::Wanted, git::Git, record::Record};
 use crate::{

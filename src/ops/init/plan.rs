@@ -5,13 +5,23 @@ use serde::Serialize;
 
 use super::look::Found;
 
+/// What becomes of files that somebody edited, or that are not ours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Others {
+    /// They are in the way.
+    #[default]
+    Stop,
+    /// They are replaced.
+    Replace,
+    /// They are left as they are, and ours are written.
+    Keep,
+}
+
 /// What `init` was told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Told {
-    /// Files that somebody edited, or that are not ours, are replaced.
-    pub replace: bool,
-    /// They are left as they are, and the others are written.
-    pub keep: bool,
+    /// What becomes of files of others, the manifest aside.
+    pub others: Others,
     /// The manifest is replaced too.
     pub replace_manifest: bool,
     /// Even what git could not bring back is replaced.
@@ -50,23 +60,12 @@ pub(super) const fn decide(found: Found, is_manifest: bool, told: Told) -> Act {
                 Act::Keep
             }
         }
-        Found::Edited | Found::Foreign => {
-            if told.replace {
-                Act::Replace
-            } else if told.keep {
-                Act::Keep
-            } else {
-                Act::InWay
-            }
-        }
-        // What it leads to, or holds, is not ours to judge.
-        Found::NoFile => {
-            if told.keep {
-                Act::Keep
-            } else {
-                Act::InWay
-            }
-        }
+        Found::Edited | Found::Foreign if matches!(told.others, Others::Replace) => Act::Replace,
+        // What a link leads to, or a folder holds, is not ours to judge: those are never replaced.
+        Found::Edited | Found::Foreign | Found::NoFile => match told.others {
+            Others::Keep => Act::Keep,
+            Others::Stop | Others::Replace => Act::InWay,
+        },
     }
 }
 
@@ -76,9 +75,9 @@ mod tests {
 
     use super::*;
 
-    const NOTHING: Told = Told { replace: false, keep: false, replace_manifest: false, force: false };
-    const REPLACE: Told = Told { replace: true, ..NOTHING };
-    const KEEP: Told = Told { keep: true, ..NOTHING };
+    const NOTHING: Told = Told { others: Others::Stop, replace_manifest: false, force: false };
+    const REPLACE: Told = Told { others: Others::Replace, ..NOTHING };
+    const KEEP: Told = Told { others: Others::Keep, ..NOTHING };
     const MANIFEST: Told = Told { replace_manifest: true, ..NOTHING };
 
     #[rstest]

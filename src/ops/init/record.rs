@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Act, InitError};
+use super::{Act, InitError, look::is_absent};
 use crate::store::{
     StoreError,
     atomic::{self, Access},
@@ -55,7 +55,7 @@ impl Record {
         let path = root.join(PATH);
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::new()),
+            Err(error) if is_absent(&error) => return Ok(Self::new()),
             Err(source) => return Err(StoreError::Read { path, source }.into()),
         };
         match serde_json::from_slice(&bytes) {

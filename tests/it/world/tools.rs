@@ -46,6 +46,31 @@ pub(crate) fn npm(fixture: &str) -> Utf8PathBuf {
     place
 }
 
+/// `just`, obtained with pip: pinned by version and hash (x86-64, arm64).
+///
+/// # Panics
+/// When it cannot be obtained.
+pub(crate) fn just() -> Utf8PathBuf {
+    let target = Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target directory");
+    let tools = target.join("test-tools");
+    let place = tools.join("just-1.59.0");
+    fs_err::create_dir_all(&tools).expect("a directory");
+    let lock = File::create(tools.join("install.lock")).expect("a lock file");
+    lock.lock().expect("a lock");
+    if !place.is_dir() {
+        let half = tools.join("just-1.59.0.half");
+        let wanted = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/fixtures/just/requirements.txt");
+        let mut pip = Command::new("python3");
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]);
+        pip.args(["--only-binary", ":all:", "--require-hashes", "--upgrade", "--target", half.as_str(), "-r", wanted]);
+        let output = pip.output().expect("python3 and pip (apt-get install python3-pip)");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "pip install rust-just (apt-get install python3-pip): {told}");
+        fs_err::rename(half, &place).expect("a finished install");
+    }
+    place.join("bin/just")
+}
+
 /// The Chromium of the machine, else the headless shell that the harness obtains.
 ///
 /// # Panics
