@@ -71,10 +71,10 @@ impl Checkout {
         command
     }
 
-    /// A program that tells its arguments, one a line, and its folder.
+    /// A program that tells the checkout that it is to work for and its arguments, one a line.
     fn echo(&self) -> Utf8PathBuf {
         let path = self.world.path("echo program");
-        fs_err::write(&path, "#!/bin/sh\nfor word in \"$@\"; do printf '%s\\n' \"$word\"; done\nexit 7\n")
+        fs_err::write(&path, "#!/bin/sh\necho \"$AGENT_HARNESS_CHECKOUT\"\nfor word in \"$@\"; do printf '%s\\n' \"$word\"; done\nexit 7\n")
             .expect("a file");
         fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("chmod");
         path
@@ -325,7 +325,7 @@ fn scripts_find_the_program_and_hand_everything_over() {
         ("verify.sh", "verify"),
         ("attach.sh", "attach"),
     ] {
-        let expected = format!("--checkout\n{}\n{command}\n1\n-x y\n\n--full\n*\n", app.root);
+        let expected = format!("{}\n{command}\n1\n-x y\n\n--full\n*\n", app.root);
         assert_eq!(hand_over(script, &["1", "-x y", "", "--full", "*"]), expected);
     }
 
@@ -334,7 +334,7 @@ fn scripts_find_the_program_and_hand_everything_over() {
     fs_err::os::unix::fs::symlink(app.root.join("agent-harness/launch.sh"), &link).expect("a link");
     let elsewhere = Checkout::new(&[]);
     let through = run(app.script(&link, &["1"]).env("AGENT_HARNESS_BIN", &echo).current_dir("/")).exits(7).out;
-    assert_eq!(through, format!("--checkout\n{}\nlaunch\n1\n", app.root));
+    assert_eq!(through, format!("{}\nlaunch\n1\n", app.root));
     let doctor = |directory: &Utf8Path| {
         let script = app.script("agent-harness/harness.sh", &["doctor", "--json"]).current_dir(directory).output();
         let findings: serde_json::Value = serde_json::from_slice(&script.expect("a script").stdout).expect("JSON");
@@ -380,13 +380,13 @@ fn the_nine_recipes_do_what_the_specification_says() {
         (&["cli", "1", "logs", "api"], "cli\n1\nlogs\napi\n"),
         (&["cli", "1", "psql", "select 'a b' -- $HOME"], "cli\n1\npsql\nselect 'a b' -- $HOME\n"),
     ] {
-        assert_eq!(recipe(args).exits(7).out, format!("--checkout\n{}\n{expected}", app.root), "{args:?}");
+        assert_eq!(recipe(args).exits(7).out, format!("{}\n{expected}", app.root), "{args:?}");
     }
     let all = recipe(&["launch-all", "3"]).exits(7).out;
     let mut launched: Vec<&str> = all.lines().filter(|line| line.len() == 1).collect();
     launched.sort_unstable();
     assert_eq!(launched, ["1", "2", "3"]);
-    assert_eq!(recipe(&["launch-all"]).exits(7).out.lines().count(), 12);
+    assert_eq!(recipe(&["launch-all"]).exits(7).out.lines().count(), 9);
     recipe(&["launch-all", "x"]).exits(2);
     // Those that the specification names, and no others.
     let listed = recipe(&["--summary"]).exits(0).out;
