@@ -1,6 +1,6 @@
 //! The programs that a manifest requires: there, and new enough.
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use futures_util::future::try_join_all;
 use indexmap::IndexMap;
 
@@ -11,10 +11,19 @@ use crate::{
     process::cmd::{self, Cmd},
 };
 
-/// Longest time for a program to print its version.
-const LIMIT: std::time::Duration = std::time::Duration::from_secs(20);
+/// Longest time for a program to print its version: some load a whole Python first, on a machine that may be busy.
+const LIMIT: std::time::Duration = std::time::Duration::from_mins(2);
 
-/// Checks all of `requires` at once, in the environment that processes will have.
+/// Checks that all of `requires` are in the PATH that processes will have. Runs nothing.
+///
+/// # Errors
+/// When a program is missing, naming the command that installs it.
+pub(super) fn are_there(requires: &[Require], env: &IndexMap<String, String>) -> Result<()> {
+    requires.iter().try_for_each(|require| find(require, env).map(drop))
+}
+
+/// Checks that all of `requires` are there and new enough, in the environment that processes will have. Some programs
+/// take seconds to say their version, so this belongs beside other work.
 ///
 /// # Errors
 /// When a program is missing or too old, naming the command that installs it.
@@ -22,14 +31,19 @@ pub(super) async fn check(requires: &[Require], env: &IndexMap<String, String>, 
     try_join_all(requires.iter().map(|require| one(require, env, workdir))).await.map(drop)
 }
 
-async fn one(require: &Require, env: &IndexMap<String, String>, workdir: &Utf8Path) -> Result<()> {
-    let problem = |problem: String| OpsError::Requirement {
-        program: require.program.clone(),
-        problem,
-        install: require.install.clone(),
-    };
+fn find(require: &Require, env: &IndexMap<String, String>) -> Result<Utf8PathBuf> {
     let path = env.get("PATH").map_or("", String::as_str);
-    let program = cmd::find(&require.program, path).ok_or_else(|| problem("is not in PATH".to_owned()))?;
+    let missing = || problem(require, "is not in PATH".to_owned());
+    Ok(cmd::find(&require.program, path).ok_or_else(missing)?)
+}
+
+fn problem(require: &Require, problem: String) -> OpsError {
+    OpsError::Requirement { program: require.program.clone(), problem, install: require.install.clone() }
+}
+
+async fn one(require: &Require, env: &IndexMap<String, String>, workdir: &Utf8Path) -> Result<()> {
+    let problem = |text| problem(require, text);
+    let program = find(require, env)?;
     let Some(wanted) = &require.version else { return Ok(()) };
     let output = Cmd::new(&program).args(["--version"]).envs(env).cwd(workdir).timeout(LIMIT).run_any().await?;
     let text = if output.stdout.trim().is_empty() { output.stderr } else { output.stdout };

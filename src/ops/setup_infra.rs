@@ -29,11 +29,12 @@ pub struct Report {
 /// When something needed cannot be had, a service does not start or a step fails.
 pub async fn setup(project: &Project, progress: &Progress) -> Result<Report> {
     let settings = &project.settings;
-    require::check(&settings.manifest.require, &project.base_env, &settings.workdir).await?;
+    require::are_there(&settings.manifest.require, &project.base_env)?;
     let shown = progress.begin("infra and workdir");
-    let (infra, _) = match futures_util::try_join!(
+    let (infra, _, ()) = match futures_util::try_join!(
         setup::infra(project, progress),
-        prepare::prepare(project, &settings.workdir, progress)
+        prepare::prepare(project, &settings.workdir, progress),
+        require::check(&settings.manifest.require, &project.base_env, &settings.workdir)
     ) {
         Ok(both) => both,
         Err(error) => {

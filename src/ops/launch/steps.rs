@@ -70,7 +70,9 @@ impl Launch<'_> {
         let mut work = Work::new();
         let none: [&str; 0] = [];
         let uses = |service| self.project.settings.services.contains(&service);
-        work.step("requirements", none, || self.requirements());
+        work.step("requirements", none, || async { self.requirements() });
+        // Beside everything else: some programs take seconds to say theirs.
+        work.step("versions", ["requirements"], || self.versions());
         work.step("ports", none, || self.ports());
         work.step("infra", ["requirements"], || self.infra());
         work.step("prepare", ["requirements"], || self.prepare());
@@ -92,7 +94,7 @@ impl Launch<'_> {
             before.push("after clone");
         }
         work.step("processes", before, || self.processes());
-        work.step("proof", ["processes"], || self.proof());
+        work.step("proof", ["processes", "versions"], || self.proof());
         work
     }
 
@@ -110,7 +112,11 @@ impl Launch<'_> {
         context::of_agent(&self.project.settings, self.id, &record.workdir, &record.ports, &record.secrets)
     }
 
-    async fn requirements(&self) -> Result<()> {
+    fn requirements(&self) -> Result<()> {
+        require::are_there(&self.project.settings.manifest.require, &self.record().base_env)
+    }
+
+    async fn versions(&self) -> Result<()> {
         let settings = &self.project.settings;
         require::check(&settings.manifest.require, &self.record().base_env, &settings.workdir).await
     }

@@ -14,6 +14,11 @@ pub(super) const PROFILE: Profile = Profile {
             executable: false,
         },
         File { path: "agent-harness/lightdash/loopback.mjs", text: include_str!("loopback.mjs"), executable: false },
+        File {
+            path: "agent-harness/lightdash/routes-watch.mjs",
+            text: include_str!("routes-watch.mjs"),
+            executable: false,
+        },
     ],
     recognised_by: &[
         Sign::Json { path: "package.json", pointer: "/name", value: "lightdash" },
