@@ -6,8 +6,8 @@ use crate::{
     commands::{
         Context,
         agent::{AgentCommand, CliArgs, WithId},
-        demo, doctor, exec, health, infra, init, launch, logs, ls, own_id, psql, restart, schema, serve, setup_infra,
-        slow_queries, stats, status, supervise, teardown, template, url,
+        demo, doctor, exec, guard, health, infra, init, launch, logs, ls, own_id, psql, restart, schema, serve,
+        setup_infra, slow_queries, stats, status, supervise, teardown, template, url, verify,
     },
     error::Result,
     exit_code::ExitCode,
@@ -27,6 +27,7 @@ enum Command {
     Init(init::Args),
     SetupInfra(setup_infra::Args),
     Launch(launch::Args),
+    Verify(verify::Args),
     Teardown(teardown::Args),
     Ls(ls::Args),
     /// Runs a command for one agent
@@ -48,6 +49,8 @@ enum Command {
     #[command(hide = true)]
     Serve(serve::Args),
     #[command(hide = true)]
+    Guard(guard::Args),
+    #[command(hide = true)]
     Supervise(supervise::Args),
 }
 
@@ -57,7 +60,9 @@ impl Command {
             Self::Init(args) => args.run(context),
             Self::SetupInfra(args) => args.run(context),
             Self::Launch(args) => args.run(context),
+            Self::Verify(args) => args.run(context),
             Self::Teardown(args) => args.run(context),
+            Self::Guard(args) => args.run(context),
             Self::Ls(args) => args.run(context),
             Self::Cli(args) => args.run(context),
             Self::Status(WithId { id, args }) => AgentCommand::Status(args).run(id, context),

@@ -5,6 +5,7 @@ mod context;
 pub mod demo;
 pub mod doctor;
 pub mod exec;
+pub mod guard;
 pub mod health;
 pub mod infra;
 pub mod init;
@@ -24,5 +25,6 @@ pub mod supervise;
 pub mod teardown;
 pub mod template;
 pub mod url;
+pub mod verify;
 
 pub use context::Context;

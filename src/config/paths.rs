@@ -4,6 +4,7 @@
 //! <state>/registry.json                 ids, ports, projects
 //!         locks/<name>.lock
 //!         agents/<id>/                  record.json (0600), journal.jsonl
+//!                     verify/           <stage>.<task>.log of the last `verify`
 //!         stacks/<stack>/               spec.json (0600), supervisor.sock, keeper.sock, state of the supervisor
 //!                        logs/<process>.log[.N], logs/<process>.out (raw output not yet consumed),
 //!                        logs/<process>.pos (how much of it was consumed)
@@ -65,6 +66,13 @@ impl Paths {
     #[must_use]
     pub fn journal(&self, id: AgentId) -> Utf8PathBuf {
         self.agent(id).join("journal.jsonl")
+    }
+
+    /// The logs of the last `verify` of one agent. Its path is also the mark `AGENT_HARNESS_STACK` of the processes of
+    /// a `verify` that runs, so that whatever is left of one can be found.
+    #[must_use]
+    pub fn verify(&self, id: AgentId) -> Utf8PathBuf {
+        self.agent(id).join("verify")
     }
 
     /// The directory of all locks.

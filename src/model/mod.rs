@@ -2,6 +2,7 @@
 
 pub mod duration;
 pub mod env_value;
+pub mod first_error;
 pub mod id;
 pub mod layer;
 pub mod machine;
@@ -9,6 +10,7 @@ pub mod manifest;
 pub mod memory;
 pub mod order;
 pub mod ports;
+pub mod room;
 pub mod secret;
 pub mod settings;
 pub mod stack;

@@ -25,5 +25,6 @@ pub mod stats;
 pub mod status;
 pub mod teardown;
 pub mod template;
+pub mod verify;
 
 pub use error::OpsError;

@@ -21,6 +21,7 @@ use crate::{
     infra::{embedded::postgres::existing_major, postgres::Session},
     model::{id::AgentId, manifest::Service, stack::StackName},
     output::progress::Progress,
+    process::group,
     resource::{
         bucket::Buckets,
         database,
@@ -141,6 +142,11 @@ impl Undo<'_> {
         let stack = StackName::Agent(self.id);
         let was_there = self.paths.stack(stack).path().exists();
         Builtin::new(self.paths).remove(stack).await?;
+        // What a `verify` left that was killed together with its guard.
+        let verify = self.paths.verify(self.id);
+        if verify.exists() {
+            group::end_marked(verify.as_str()).await?;
+        }
         if was_there {
             self.gone("processes and logs");
         }

@@ -27,6 +27,7 @@ pub struct Progress {
 #[derive(Debug)]
 pub struct Running {
     progress: Progress,
+    kind: &'static str,
     name: String,
     started: Instant,
     line: Option<ProgressBar>,
@@ -55,6 +56,16 @@ impl Progress {
     /// Shows that the step `name` runs.
     #[must_use]
     pub fn begin(&self, name: &str) -> Running {
+        self.begin_one("step", name)
+    }
+
+    /// Shows that the task `name` of `verify` runs.
+    #[must_use]
+    pub fn begin_task(&self, name: &str) -> Running {
+        self.begin_one("task", name)
+    }
+
+    fn begin_one(&self, kind: &'static str, name: &str) -> Running {
         let line = self.live.as_ref().map(|live| {
             let line = live.add(ProgressBar::new_spinner());
             // The template is ours and tested, so it parses.
@@ -65,7 +76,7 @@ impl Progress {
             line.enable_steady_tick(TICK);
             line
         });
-        Running { progress: self.clone(), name: name.to_owned(), started: Instant::now(), line }
+        Running { progress: self.clone(), kind, name: name.to_owned(), started: Instant::now(), line }
     }
 
     /// A line of the telling that does not break the live lines.
@@ -84,7 +95,7 @@ impl Running {
     pub fn done(mut self) -> Duration {
         let time = self.started.elapsed();
         self.clear();
-        self.progress.tell(format_args!("{} {} {}", "step".dimmed(), self.name, seconds(time).dimmed()));
+        self.progress.tell(format_args!("{} {} {}", self.kind.dimmed(), self.name, seconds(time).dimmed()));
         time
     }
 
@@ -95,7 +106,7 @@ impl Running {
         self.clear();
         self.progress.tell(format_args!(
             "{} {} {}",
-            "step".dimmed(),
+            self.kind.dimmed(),
             self.name,
             format!("failed after {}", seconds(time)).red()
         ));

@@ -197,6 +197,12 @@ fn kill(pid: u32) -> io::Result<()> {
 
 /// The directories of our own cgroups that a new one may be nested under, the best first.
 fn parents(own: &str, mounts: &str) -> Vec<Utf8PathBuf> {
+    directories(own, mounts, "freezer").into_iter().map(|(_, own)| own).collect()
+}
+
+/// Our own cgroup in the v2 hierarchy and in v1's of `controller`, each after the directory where its hierarchy is
+/// mounted. `own` is `/proc/self/cgroup`, `mounts` is `/proc/self/mountinfo`.
+pub(super) fn directories(own: &str, mounts: &str, controller: &str) -> Vec<(Utf8PathBuf, Utf8PathBuf)> {
     let place = |controller: &str| {
         own.lines().find_map(|line| {
             let mut fields = line.splitn(3, ':').skip(1);
@@ -205,9 +211,12 @@ fn parents(own: &str, mounts: &str) -> Vec<Utf8PathBuf> {
         })
     };
     let v2 = place("").zip(mount(mounts, |kind, _| kind == "cgroup2"));
-    let v1 = place("freezer")
-        .zip(mount(mounts, |kind, options| kind == "cgroup" && options.split(',').any(|name| name == "freezer")));
-    let directory = |(path, mount): (Utf8PathBuf, Mount)| Some(mount.at.join(path.strip_prefix(&mount.root).ok()?));
+    let v1 = place(controller)
+        .zip(mount(mounts, |kind, options| kind == "cgroup" && options.split(',').any(|name| name == controller)));
+    let directory = |(path, mount): (Utf8PathBuf, Mount)| {
+        let own = mount.at.join(path.strip_prefix(&mount.root).ok()?);
+        Some((mount.at, own))
+    };
     v2.into_iter().chain(v1).filter_map(directory).collect()
 }
 

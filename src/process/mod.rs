@@ -8,6 +8,7 @@ pub mod group;
 pub mod identity;
 pub mod inotify;
 pub mod logs;
+pub mod machine;
 pub mod memory;
 pub mod piped;
 pub mod probe;

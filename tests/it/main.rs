@@ -24,4 +24,5 @@ mod setup;
 mod supervise;
 mod teardown;
 mod template;
+mod verify;
 mod watch;
