@@ -75,6 +75,12 @@ impl Paths {
         self.agent(id).join("verify")
     }
 
+    /// What is ours of one agent's worktree.
+    #[must_use]
+    pub fn worktree_claim(&self, id: AgentId) -> Utf8PathBuf {
+        self.agent(id).join("worktree.json")
+    }
+
     /// The directory of all locks.
     #[must_use]
     pub fn locks(&self) -> Utf8PathBuf {

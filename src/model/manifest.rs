@@ -348,18 +348,32 @@ pub enum StopSignal {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Worktree {
-    /// Where it is made.
+    /// Where it is made; `~/` is the home directory, anything else relative is relative to the project's checkout.
     pub dir: String,
     /// Globs of ignored trees that tools replace and never rewrite: reflink, else hard link, else copy.
     pub clone: Vec<String>,
-    /// Globs of ignored files that the app needs: reflink, else copy.
+    /// Globs of ignored files that the app needs: reflink, else copy. Inside of what `clone` names they take
+    /// out what is written in place.
     pub copy: Vec<String>,
-    /// Command that completes it.
+    /// Globs of files among these whose text names the project's checkout: copied, and made to name the worktree.
+    pub rewrite: Vec<String>,
+    /// Globs of what is left out of these.
+    pub skip: Vec<String>,
+    /// Command that completes a new worktree, before `[[prepare]]`.
     pub prepare: Option<String>,
 }
 
 impl Default for Worktree {
     fn default() -> Self {
-        Self { dir: "~/worktrees/agent-{{ id }}".to_owned(), clone: Vec::new(), copy: Vec::new(), prepare: None }
+        let rewrite =
+            ["**/node_modules/.bin/*", "**/node_modules/.modules.yaml", "**/node_modules/.pnpm-workspace-state*.json"];
+        Self {
+            dir: "~/worktrees/agent-{{ id }}".to_owned(),
+            clone: Vec::new(),
+            copy: Vec::new(),
+            rewrite: rewrite.map(str::to_owned).to_vec(),
+            skip: Vec::new(),
+            prepare: None,
+        }
     }
 }

@@ -16,3 +16,4 @@ pub mod settings;
 pub mod stack;
 pub mod status;
 pub mod step;
+pub mod worktree;

@@ -114,6 +114,24 @@ impl Cmd {
         self
     }
 
+    /// Has it die with this process, however that ends: for a command whose work may not go on while the next one of
+    /// ours repairs it. To be run from a thread that lives as long as the process.
+    #[must_use]
+    pub fn dies_with_us(mut self) -> Self {
+        let parent = rustix::process::getpid();
+        let act = move || {
+            rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+            // The parent may have died before that was said.
+            if rustix::process::getppid() == Some(parent) { Ok(()) } else { Err(std::io::ErrorKind::BrokenPipe.into()) }
+        };
+        #[expect(unsafe_code, reason = "the only way to have a child do something between fork and exec")]
+        // SAFETY: `act` makes two system calls and touches no memory but its own copy of a number.
+        unsafe {
+            self.command.pre_exec(act);
+        }
+        self
+    }
+
     /// Gives `input` to its standard input.
     #[must_use]
     pub fn stdin(mut self, input: Vec<u8>) -> Self {

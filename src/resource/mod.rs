@@ -6,3 +6,5 @@ pub mod env_file;
 pub mod mailbox;
 pub mod ports;
 pub mod template;
+pub mod tree;
+pub mod worktree;

@@ -6,6 +6,7 @@ pub mod lock;
 pub mod random;
 pub mod record;
 pub mod registry;
+pub mod worktree;
 
 mod error;
 

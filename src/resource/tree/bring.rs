@@ -1,0 +1,277 @@
+//! Brings items from one tree to another: into a staging folder first, then each to its place in one rename. So an item
+//! that is in its place is whole, whatever cut the bringing off.
+
+use std::{
+    ffi::{CStr, CString, OsStr},
+    os::{fd::AsFd as _, unix::ffi::OsStrExt as _},
+    path::PathBuf,
+    sync::{Condvar, Mutex, PoisonError},
+};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, fchmod, fstat, futimens, mkdirat, openat, syncfs};
+
+use super::{
+    Item, Rules, TreeError,
+    file::{Done, Entry, Means, times},
+    rules::How,
+    stop::{Stop, on_thread, threads},
+};
+
+/// Name of the staging folder, at the top of the tree that is filled; git is told to ignore it.
+pub const STAGING: &str = ".agent-harness-fill";
+
+/// What was brought.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Brought {
+    /// Files whose blocks are shared until one side writes.
+    pub reflinked: u64,
+    /// Files that have two names.
+    pub linked: u64,
+    /// Files that were copied.
+    pub copied: u64,
+    /// Symlinks.
+    pub symlinks: u64,
+}
+
+impl Brought {
+    /// All files and symlinks.
+    #[must_use]
+    pub const fn files(&self) -> u64 {
+        self.reflinked + self.linked + self.copied + self.symlinks
+    }
+
+    fn count(&mut self, done: Done) {
+        match done {
+            Done::Reflinked => self.reflinked += 1,
+            Done::Linked => self.linked += 1,
+            Done::Copied => self.copied += 1,
+            Done::Symlink => self.symlinks += 1,
+            Done::Nothing => {}
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.reflinked += other.reflinked;
+        self.linked += other.linked;
+        self.copied += other.copied;
+        self.symlinks += other.symlinks;
+    }
+}
+
+/// Brings `items` of the tree `from` to the tree `to`. What is there already is left as it is. What goes away meanwhile
+/// is not brought, and neither are sockets, FIFOs and devices. Modes and times are kept.
+///
+/// # Errors
+/// When a file cannot be read or written. What is in its place is whole.
+pub async fn bring(from: &Utf8Path, to: &Utf8Path, items: &[Item], rules: &Rules) -> Result<Brought, TreeError> {
+    let staging = to.join(STAGING);
+    super::remove(&staging).await.map_err(TreeError::file("remove", &staging))?;
+    let (means, items, rules) = (Means::new(from.to_owned(), to.to_owned()), items.to_vec(), rules.clone());
+    let brought = on_thread(move |stop| fill(&means, &items, &rules, stop)).await?;
+    super::remove(&staging).await.map_err(TreeError::file("remove", &staging))?;
+    Ok(brought)
+}
+
+fn fill(means: &Means, items: &[Item], rules: &Rules, stop: &Stop) -> Result<Brought, TreeError> {
+    let items = missing(means, items);
+    let staging = means.to.join(STAGING);
+    if items.is_empty() {
+        return Ok(Brought::default());
+    }
+    fs_err::create_dir(&staging).map_err(TreeError::file("make", &staging))?;
+    let into = openat(CWD, staging.as_std_path(), FOLDER, Mode::empty())
+        .map_err(|errno| TreeError::file("open", &staging)(errno.into()))?;
+    let mut brought = Brought::default();
+    let mut folders = Vec::new();
+    for (number, Item { path, how }) in items.iter().enumerate() {
+        let source = means.from.join(path);
+        let Ok(metadata) = source.symlink_metadata() else { continue };
+        let fail = |source_error: std::io::Error| TreeError::file("bring", &source)(source_error);
+        if metadata.is_dir() {
+            let target = staging.join(number.to_string());
+            mkdirat(&into, number.to_string(), Mode::RWXU).map_err(|errno| fail(errno.into()))?;
+            folders.push(Folder { source: source.into(), target: target.into(), how: *how });
+        } else {
+            let (Some(parent), Some(name)) = (source.parent(), source.file_name()) else { continue };
+            let folder =
+                openat(CWD, parent.as_std_path(), FOLDER, Mode::empty()).map_err(|errno| fail(errno.into()))?;
+            let (name, new) = (c_string(name)?, c_string(&number.to_string())?);
+            let kind = FileType::from_raw_mode(std::os::unix::fs::MetadataExt::mode(&metadata));
+            let from = Entry { folder: folder.as_fd(), name: &name };
+            let to = Entry { folder: into.as_fd(), name: &new };
+            brought.count(means.bring(from, to, kind, *how, source.as_std_path()).map_err(fail)?);
+        }
+    }
+    brought.add(&Crew { means, rules, stop, queue: Mutex::new(Queue::new(folders)), news: Condvar::new() }.work()?);
+    if stop.is_told() {
+        return Ok(brought);
+    }
+    // A power cut must not leave an empty file in its place.
+    syncfs(&into).map_err(|errno| TreeError::file("write", &staging)(errno.into()))?;
+    for (number, Item { path, .. }) in items.iter().enumerate() {
+        let (staged, place) = (staging.join(number.to_string()), means.to.join(path));
+        if staged.symlink_metadata().is_err() {
+            continue;
+        }
+        if let Some(parent) = place.parent() {
+            fs_err::create_dir_all(parent).map_err(TreeError::file("make", parent))?;
+        }
+        fs_err::rename(&staged, &place).map_err(TreeError::file("bring", &place))?;
+    }
+    Ok(brought)
+}
+
+/// The items that are not in their place; of a folder that is there, what is missing in it.
+fn missing(means: &Means, items: &[Item]) -> Vec<Item> {
+    let mut open = items.to_vec();
+    let mut missing = Vec::new();
+    while let Some(Item { path, how }) = open.pop() {
+        let (source, place) = (means.from.join(&path), means.to.join(&path));
+        let Ok(there) = place.symlink_metadata() else {
+            missing.push(Item { path, how });
+            continue;
+        };
+        if there.is_dir() && source.symlink_metadata().is_ok_and(|source| source.is_dir()) {
+            let Ok(entries) = source.read_dir_utf8() else { continue };
+            open.extend(entries.filter_map(Result::ok).map(|entry| Item { path: path.join(entry.file_name()), how }));
+        }
+    }
+    missing
+}
+
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+fn c_string(text: &str) -> Result<CString, TreeError> {
+    CString::new(text).map_err(|error| TreeError::Thread(error.into()))
+}
+
+/// A folder whose content is to be brought; the new one is there, empty.
+struct Folder {
+    source: PathBuf,
+    target: PathBuf,
+    how: How,
+}
+
+/// Folders that wait, and how many are being worked on.
+struct Queue {
+    waiting: Vec<Folder>,
+    busy: usize,
+    failed: Option<TreeError>,
+}
+
+impl Queue {
+    const fn new(waiting: Vec<Folder>) -> Self {
+        Self { waiting, busy: 0, failed: None }
+    }
+}
+
+/// Threads that take folders from one queue.
+struct Crew<'a> {
+    means: &'a Means,
+    rules: &'a Rules,
+    stop: &'a Stop,
+    queue: Mutex<Queue>,
+    news: Condvar,
+}
+
+impl Crew<'_> {
+    fn work(self) -> Result<Brought, TreeError> {
+        let mut brought = Brought::default();
+        std::thread::scope(|scope| {
+            let hands: Vec<_> = (0..threads()).map(|_| scope.spawn(|| self.hand())).collect();
+            for hand in hands {
+                // A hand that panicked has done nothing that counts; the panic goes on.
+                match hand.join() {
+                    Ok(done) => brought.add(&done),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+        });
+        let queue = self.queue.into_inner().unwrap_or_else(PoisonError::into_inner);
+        queue.failed.map_or(Ok(brought), Err)
+    }
+
+    fn hand(&self) -> Brought {
+        let mut brought = Brought::default();
+        let mut found = Vec::new();
+        while let Some(folder) = self.next() {
+            let result = self.folder(&folder, &mut found, &mut brought);
+            let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            queue.busy -= 1;
+            queue.waiting.append(&mut found);
+            if let Err(error) = result {
+                queue.failed.get_or_insert(error);
+            }
+            drop(queue);
+            self.news.notify_all();
+        }
+        brought
+    }
+
+    /// The next folder; `None` when there is none any more, or no sense in going on.
+    fn next(&self) -> Option<Folder> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if queue.failed.is_some() || self.stop.is_told() {
+                return None;
+            }
+            if let Some(folder) = queue.waiting.pop() {
+                queue.busy += 1;
+                return Some(folder);
+            }
+            if queue.busy == 0 {
+                return None;
+            }
+            queue = self.news.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Brings what lies in one folder; folders in it are made, and added to `found`.
+    fn folder(&self, folder: &Folder, found: &mut Vec<Folder>, brought: &mut Brought) -> Result<(), TreeError> {
+        let fail = |path: &std::path::Path| {
+            let path = Utf8PathBuf::from(path.to_string_lossy().into_owned());
+            move |errno: rustix::io::Errno| TreeError::File { act: "bring", path, source: errno.into() }
+        };
+        let source = match openat(CWD, &folder.source, FOLDER, Mode::empty()) {
+            // Removed meanwhile.
+            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(()),
+            source => source.map_err(fail(&folder.source))?,
+        };
+        let target = openat(CWD, &folder.target, FOLDER, Mode::empty()).map_err(fail(&folder.target))?;
+        for entry in Dir::read_from(&source).map_err(fail(&folder.source))? {
+            let Ok(entry) = entry else { continue };
+            let name: &CStr = entry.file_name();
+            let text = OsStr::from_bytes(name.to_bytes());
+            if text == "." || text == ".." {
+                continue;
+            }
+            let path = folder.source.join(text);
+            let kind = match entry.file_type() {
+                FileType::Unknown => match path.symlink_metadata() {
+                    Ok(metadata) => FileType::from_raw_mode(std::os::unix::fs::MetadataExt::mode(&metadata)),
+                    Err(_) => continue,
+                },
+                kind => kind,
+            };
+            let Some(how) = self.rules.inside(&path, kind == FileType::Directory, folder.how) else { continue };
+            if kind == FileType::Directory {
+                mkdirat(&target, name, Mode::RWXU).map_err(fail(&path))?;
+                found.push(Folder { source: path, target: folder.target.join(text), how });
+                continue;
+            }
+            let from = Entry { folder: source.as_fd(), name };
+            let to = Entry { folder: target.as_fd(), name };
+            let done = self.means.bring(from, to, kind, how, &path).map_err(|source| TreeError::File {
+                act: "bring",
+                path: path.to_string_lossy().into_owned().into(),
+                source,
+            })?;
+            brought.count(done);
+        }
+        // Nothing is added to it any more: its folders were made above.
+        let stat = fstat(&source).map_err(fail(&folder.source))?;
+        fchmod(&target, Mode::from_raw_mode(stat.st_mode)).map_err(fail(&folder.target))?;
+        futimens(&target, &times(&stat)).map_err(fail(&folder.target))
+    }
+}

@@ -1,0 +1,52 @@
+//! Finds what the rules name among what git ignores.
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::{
+    TreeError,
+    rules::{How, Rules},
+    stop::on_thread,
+};
+
+/// A file or folder that is brought as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// Relative to the root of both trees.
+    pub path: Utf8PathBuf,
+    pub(super) how: How,
+}
+
+/// The items that `rules` name among `ignored`, the paths below `root` that git ignores as it lists them (a folder that
+/// stands for all in it ends with `/`). Other checkouts that lie there are never looked into.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub async fn select(root: &Utf8Path, rules: &Rules, ignored: &[String]) -> Result<Vec<Item>, TreeError> {
+    let (root, rules, ignored) = (root.to_owned(), rules.clone(), ignored.to_vec());
+    on_thread(move |stop| {
+        let mut items = Vec::new();
+        let mut open: Vec<(Utf8PathBuf, bool)> =
+            ignored.iter().map(|path| (Utf8PathBuf::from(path.trim_end_matches('/')), path.ends_with('/'))).collect();
+        while let Some((path, is_dir)) = open.pop() {
+            let full = root.join(&path);
+            if stop.is_told() || rules.is_skipped(full.as_std_path(), is_dir) {
+                continue;
+            }
+            if let Some(how) = rules.named(full.as_std_path(), is_dir) {
+                items.push(Item { path, how });
+            } else if is_dir && !full.join(".git").exists() {
+                let entries = match full.read_dir_utf8() {
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                    entries => entries.map_err(TreeError::file("read", &full))?,
+                };
+                for entry in entries.filter_map(Result::ok) {
+                    let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+                    open.push((path.join(entry.file_name()), is_dir));
+                }
+            }
+        }
+        items.sort_by(|left, right| left.path.cmp(&right.path));
+        Ok(items)
+    })
+    .await
+}

@@ -1,0 +1,143 @@
+//! Where worktrees are: read from git's own files, as `config::locate` does.
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::WorktreeError;
+use crate::{
+    model::id::AgentId,
+    store::worktree::{Stage, WorktreeClaim},
+};
+
+/// Name of the claim in git's private folder of a worktree.
+const CLAIM: &str = "agent-harness.json";
+
+/// A worktree that git knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Worktree {
+    /// git's private folder of it, `<repository>/worktrees/<name>`.
+    pub private: Utf8PathBuf,
+    /// Where git believes it to lie.
+    pub dir: Utf8PathBuf,
+}
+
+/// A worktree of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// git's private folder of it.
+    pub private: Utf8PathBuf,
+    /// Where it lies, or lay.
+    pub dir: Utf8PathBuf,
+    /// What is ours of it.
+    pub claim: WorktreeClaim,
+}
+
+impl Found {
+    /// Writes how far it has come, in both places.
+    ///
+    /// # Errors
+    /// When one cannot be written.
+    pub fn advance(&mut self, own: &Utf8Path, stage: Stage) -> Result<(), WorktreeError> {
+        self.claim.stage = stage;
+        self.claim.write(own)?;
+        Ok(self.claim.write(&self.private.join(CLAIM))?)
+    }
+
+    /// Whether the folder is this worktree: its `.git` names the private folder.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        belongs(&self.dir, &self.private)
+    }
+}
+
+/// Whether the folder `dir` is the worktree whose private folder is `private`.
+pub(super) fn belongs(dir: &Utf8Path, private: &Utf8Path) -> bool {
+    let Ok(text) = std::fs::read_to_string(dir.join(".git")) else { return false };
+    let Some(named) = text.strip_prefix("gitdir: ") else { return false };
+    let named = dir.join(named.trim_end_matches(['\n', '\r']));
+    matches!((named.canonicalize_utf8(), private.canonicalize_utf8()), (Ok(named), Ok(private)) if named == private)
+}
+
+/// All worktrees that git knows of the repository, without its main checkout.
+pub(super) fn all(common_dir: &Utf8Path) -> Vec<Worktree> {
+    let Ok(entries) = common_dir.join("worktrees").read_dir_utf8() else { return Vec::new() };
+    let mut found: Vec<Worktree> = entries
+        .filter_map(|entry| {
+            let private = entry.ok()?.into_path();
+            let text = std::fs::read_to_string(private.join("gitdir")).ok()?;
+            // Relative ones are relative to the private folder.
+            let dot_git = private.join(text.trim_end_matches(['\n', '\r']));
+            let dir = normal(dot_git.parent()?);
+            Some(Worktree { private, dir })
+        })
+        .collect();
+    found.sort_by(|left, right| left.private.cmp(&right.private));
+    found
+}
+
+/// `path` with its folder's symlinks resolved as far as it exists.
+fn normal(path: &Utf8Path) -> Utf8PathBuf {
+    if let Ok(path) = path.canonicalize_utf8() {
+        return path;
+    }
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => normal(parent).join(name),
+        _ => path.to_owned(),
+    }
+}
+
+/// The worktree of agent `id` of the installation whose state lies in `state`: `own` is where that keeps its claim.
+///
+/// # Errors
+/// When a claim cannot be read.
+pub fn find(
+    common_dir: &Utf8Path,
+    id: AgentId,
+    state: &Utf8Path,
+    own: &Utf8Path,
+) -> Result<Option<Found>, WorktreeError> {
+    for Worktree { private, dir } in all(common_dir) {
+        let Some(claim) = WorktreeClaim::read(&private.join(CLAIM))? else { continue };
+        if claim.agent == id && claim.state == state {
+            return Ok(Some(Found { private, dir, claim }));
+        }
+    }
+    // git may know the folder without our claim in it: the making was cut off. Or it has forgotten it.
+    let Some(claim) = WorktreeClaim::read(own)? else { return Ok(None) };
+    let known = all(common_dir).into_iter().find(|known| known.dir == claim.dir && !known.private.join(CLAIM).exists());
+    let private = known.map_or_else(Utf8PathBuf::new, |known| known.private);
+    Ok(Some(Found { private, dir: claim.dir.clone(), claim }))
+}
+
+/// The branch that a checkout is on: the name that its `HEAD` gives; `None` for one that is on none, or is gone.
+#[must_use]
+pub fn current_branch(workdir: &Utf8Path) -> Option<String> {
+    let dot_git = workdir.join(".git");
+    let git_dir = if dot_git.is_dir() {
+        dot_git
+    } else {
+        let text = std::fs::read_to_string(&dot_git).ok()?;
+        workdir.join(text.strip_prefix("gitdir: ")?.trim_end_matches(['\n', '\r']))
+    };
+    branch_of(&git_dir)
+}
+
+/// The branch that the `HEAD` in `git_dir` names.
+fn branch_of(git_dir: &Utf8Path) -> Option<String> {
+    let text = std::fs::read_to_string(git_dir.join("HEAD")).ok()?;
+    Some(text.strip_prefix("ref: refs/heads/")?.trim_end_matches(['\n', '\r']).to_owned())
+}
+
+/// Where `branch` is checked out or being rebased.
+pub(super) fn checked_out(root: &Utf8Path, common_dir: &Utf8Path, branch: &str) -> Option<Utf8PathBuf> {
+    let is_at = |git_dir: &Utf8Path| {
+        let rebased = ["rebase-merge/head-name", "rebase-apply/head-name"].iter().any(|file| {
+            std::fs::read_to_string(git_dir.join(file))
+                .is_ok_and(|text| text.trim_end() == format!("refs/heads/{branch}"))
+        });
+        rebased || branch_of(git_dir).as_deref() == Some(branch)
+    };
+    if is_at(common_dir) {
+        return Some(root.to_owned());
+    }
+    all(common_dir).into_iter().find(|worktree| is_at(&worktree.private)).map(|worktree| worktree.dir)
+}
