@@ -4,18 +4,27 @@ use super::Context;
 use crate::{
     error::Result,
     exit_code::ExitCode,
+    model::worktree::BranchName,
     ops::{
         self,
         launch::{Choice, Outcome},
+        worktree::Wanted,
     },
 };
 
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line, each on its own")]
 /// Launches one agent and waits until it is proven healthy; starts infra and builds the template if need be
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Id of the agent, or `next` for the first free one; may be left out inside the agent's own worktree
     #[arg(value_name = "ID")]
     id: Option<Choice>,
+    /// In a git worktree of its own, at `worktree.dir` of the manifest, on the branch `agent-<id>`
+    #[arg(long)]
+    worktree: bool,
+    /// The branch of the worktree: an existing one, one of a remote, or a new one
+    #[arg(long, requires = "worktree", value_name = "NAME")]
+    branch: Option<BranchName>,
     /// Take the variables that processes have of the launching shell (PATH, LANG, proxies …) from this shell anew
     #[arg(long)]
     refresh_env: bool,
@@ -39,7 +48,11 @@ impl Args {
         };
         let project = context.project()?;
         let progress = context.progress();
-        let options = ops::launch::Options { refresh_env: self.refresh_env, update: self.update };
+        let options = ops::launch::Options {
+            worktree: Wanted { worktree: self.worktree, branch: self.branch },
+            refresh_env: self.refresh_env,
+            update: self.update,
+        };
         let report = context.block_on(ops::launch::launch(&project, id, options, &progress))?;
         if self.json {
             context.printer.json(&report);

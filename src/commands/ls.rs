@@ -75,7 +75,8 @@ fn render(rows: &[Row]) -> String {
             status.url.clone().unwrap_or_default(),
             status.project.file_name().unwrap_or_default().to_owned(),
             status.workdir.to_string(),
+            status.branch.clone().unwrap_or_default(),
         ]
     });
-    table::render(["id", "state", "url", "project", "workdir"], rows)
+    table::render(["id", "state", "url", "project", "workdir", "branch"], rows)
 }

@@ -37,7 +37,7 @@ pub(super) fn of_agent(
 /// built.
 pub(super) fn of_template(settings: &Settings, database: &str, role: &str, secrets: &AgentSecrets) -> Context {
     let names = Names { name: TEMPLATE.to_owned(), database: database.to_owned(), role: role.to_owned() };
-    build(settings, 0, names, &settings.workdir, settings.manifest.ports.clone(), secrets)
+    build(settings, 0, names, &settings.project_root, settings.manifest.ports.clone(), secrets)
 }
 
 struct Names {

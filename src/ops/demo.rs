@@ -122,9 +122,10 @@ pub async fn stop(paths: &Paths, environment: &Environment, force: bool, progres
     let root = checkout.canonicalize_utf8().unwrap_or_else(|_| checkout.clone());
     let registry = Registry::read(&paths.registry())?;
     let agents = own_ids(&registry, &root);
+    let orders = teardown::Orders { paths, environment, force };
     let each = agents
         .iter()
-        .map(|id| async move { teardown::teardown(paths, *id, &progress.of(format_args!("agent {id}"))).await });
+        .map(|id| async move { teardown::teardown(orders, *id, &progress.of(format_args!("agent {id}"))).await });
     futures_util::future::try_join_all(each).await?;
     let infra_kept_for = other_user(paths, &root)?;
     if infra_kept_for.is_some() {

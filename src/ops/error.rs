@@ -12,6 +12,14 @@ pub enum OpsError {
     /// Nobody launched this agent.
     #[error("agent {0} is not launched")]
     NotLaunched(AgentId),
+    /// The agent has processes and data for another tree.
+    #[error("agent {id} runs in {workdir}, and gets no worktree while it does")]
+    RunsElsewhere {
+        /// The agent.
+        id: AgentId,
+        /// Where it runs.
+        workdir: Utf8PathBuf,
+    },
     /// The agent's processes are there, but not well.
     #[error("agent {id} did not become healthy: {reason}{}", last_lines(.log, .lines))]
     Unhealthy {
@@ -170,7 +178,7 @@ impl Diagnose for OpsError {
             | Self::NoOutput { .. }
             | Self::AfterClone { .. }
             | Self::File { .. } => ExitCode::StepFailed,
-            Self::DemoEdited { .. } => ExitCode::Conflict,
+            Self::DemoEdited { .. } | Self::RunsElsewhere { .. } => ExitCode::Conflict,
             Self::Requirement { .. } | Self::NoInfra | Self::NoPsql => ExitCode::Missing,
             Self::Provider(_) | Self::NoLog { .. } => ExitCode::Usage,
         }
@@ -178,6 +186,9 @@ impl Diagnose for OpsError {
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::RunsElsewhere { id, .. } => Some(format!(
+                "agent-harness teardown {id} && agent-harness launch {id} --worktree, or: agent-harness launch next --worktree"
+            )),
             Self::NotLaunched(id) => Some(format!("agent-harness launch {id}")),
             Self::Unhealthy { id, .. } => Some(format!("agent-harness logs {id}")),
             Self::InfraUnready { service, .. } => Some(format!("agent-harness infra logs {service}")),

@@ -7,6 +7,7 @@ pub mod doctor;
 mod error;
 mod evidence;
 pub mod example;
+mod hand_over;
 pub mod health;
 pub mod init;
 pub mod launch;
@@ -28,3 +29,4 @@ pub mod template;
 pub mod verify;
 
 pub use error::OpsError;
+pub mod worktree;

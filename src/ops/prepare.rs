@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use indexmap::IndexMap;
 use sha2::{Digest as _, Sha256};
 
 use super::{OpsError, context, project::Project};
 use crate::{
-    config::text,
+    config::text::{self, Context},
     error::Result,
     model::manifest::Prepare,
     output::progress::Progress,
@@ -24,10 +25,10 @@ use crate::{
 };
 
 /// Another command may be installing the same tree: that is waited for, because the result is shared.
-const PATIENCE: std::time::Duration = std::time::Duration::from_hours(1);
+pub(super) const PATIENCE: std::time::Duration = std::time::Duration::from_hours(1);
 
 /// What was prepared: name of the command to fingerprint of what it was run on.
-type Done = BTreeMap<String, String>;
+pub(super) type Done = BTreeMap<String, String>;
 
 /// Runs what must be run, in order. Returns the names of what ran.
 ///
@@ -51,7 +52,10 @@ pub async fn prepare(project: &Project, workdir: &Utf8Path, progress: &Progress)
         // Forgotten before it runs: cut off half way, it must run again.
         done.remove(&step.name);
         place.write(&done)?;
-        match run(project, workdir, step, &place).await {
+        // There is no agent yet, and so no secret that the command could be given.
+        let mut values = context::of_template(&project.settings, "", "", &AgentSecrets::none());
+        workdir.clone_into(&mut values.workdir);
+        match run(project, step, &values, &place).await {
             Ok(()) => shown.done(),
             Err(error) => {
                 shown.failed();
@@ -65,12 +69,25 @@ pub async fn prepare(project: &Project, workdir: &Utf8Path, progress: &Progress)
     Ok(ran)
 }
 
-async fn run(project: &Project, workdir: &Utf8Path, step: &Prepare, place: &Place) -> Result<()> {
-    let settings = &project.settings;
-    // There is no agent yet, and so no secret that the command could be given.
-    let mut values = context::of_template(settings, "", "", &AgentSecrets::none());
-    workdir.clone_into(&mut values.workdir);
-    let command = text::resolve_prepare(step, &values, &project.base_env)?;
+/// Runs the command `run` once in the workdir of `values`; its log is called `name`.
+pub(super) async fn once(project: &Project, name: &str, run: &str, values: &Context) -> Result<()> {
+    let place = Place::of(project, &values.workdir);
+    let _lock = Lock::acquire(&project.paths.locks(), &place.lock, "prepare", PATIENCE).await?;
+    place.read()?;
+    let step = Prepare {
+        name: name.to_owned(),
+        run: run.to_owned(),
+        cwd: None,
+        inputs: Vec::new(),
+        outputs: Vec::new(),
+        env: IndexMap::new(),
+    };
+    self::run(project, &step, values, &place).await
+}
+
+async fn run(project: &Project, step: &Prepare, values: &Context, place: &Place) -> Result<()> {
+    let workdir = &values.workdir;
+    let command = text::resolve_prepare(step, values, &project.base_env)?;
     let log = place.log(&step.name);
     atomic::write(&log, b"", Access::Private)?;
     let [program, args @ ..] = &command.argv[..] else { return Ok(()) };
@@ -92,7 +109,7 @@ fn outputs_are_there(step: &Prepare, workdir: &Utf8Path) -> bool {
     step.outputs.iter().all(|output| workdir.join(output).exists())
 }
 
-fn fingerprint(step: &Prepare, workdir: &Utf8Path) -> Result<String> {
+pub(super) fn fingerprint(step: &Prepare, workdir: &Utf8Path) -> Result<String> {
     let mut digest = Sha256::new();
     let mut add = |part: &str| {
         digest.update((part.len() as u64).to_be_bytes());
@@ -118,13 +135,13 @@ pub fn key(workdir: &Utf8Path) -> String {
 }
 
 /// Where the memory and the logs of one workdir are.
-struct Place {
+pub(super) struct Place {
     directory: Utf8PathBuf,
-    lock: String,
+    pub(super) lock: String,
 }
 
 impl Place {
-    fn of(project: &Project, workdir: &Utf8Path) -> Self {
+    pub(super) fn of(project: &Project, workdir: &Utf8Path) -> Self {
         let key = key(workdir);
         Self { directory: project.paths.workdir(&key), lock: format!("prepare-{key}") }
     }
@@ -133,7 +150,7 @@ impl Place {
         self.directory.join(format!("{step}.log"))
     }
 
-    fn read(&self) -> Result<Done> {
+    pub(super) fn read(&self) -> Result<Done> {
         let path = self.directory.join("prepared.json");
         let fail = |act| move |source| OpsError::File { act, path: path.clone(), source };
         fs_err::create_dir_all(&self.directory).map_err(|source| OpsError::File {
@@ -149,7 +166,7 @@ impl Place {
         }
     }
 
-    fn write(&self, done: &Done) -> Result<()> {
+    pub(super) fn write(&self, done: &Done) -> Result<()> {
         let path = self.directory.join("prepared.json");
         let bytes = serde_json::to_vec_pretty(done).map_err(|error| OpsError::File {
             act: "write",

@@ -33,8 +33,8 @@ pub async fn setup(project: &Project, progress: &Progress) -> Result<Report> {
     let shown = progress.begin("infra and workdir");
     let (infra, _, ()) = match futures_util::try_join!(
         setup::infra(project, progress),
-        prepare::prepare(project, &settings.workdir, progress),
-        require::check(&settings.manifest.require, &project.base_env, &settings.workdir)
+        prepare::prepare(project, &settings.project_root, progress),
+        require::check(&settings.manifest.require, &project.base_env, &settings.project_root)
     ) {
         Ok(both) => both,
         Err(error) => {

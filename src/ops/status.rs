@@ -14,7 +14,8 @@ use crate::{
         stack::StackName,
         status::{ProcessState, ProcessStatus, StackStatus},
     },
-    store::registry::Registry,
+    resource::worktree,
+    store::{record::AgentRecord, registry::Registry},
     supervisor::builtin::Builtin,
 };
 
@@ -76,6 +77,8 @@ pub struct AgentStatus {
     /// The tree its processes run in.
     #[schemars(with = "String")]
     pub workdir: Utf8PathBuf,
+    /// The branch that a worktree is on; none for the project's own checkout, or a worktree that is on none.
+    pub branch: Option<String>,
     /// Its page.
     pub url: Option<String>,
     /// Its processes in the order of the manifest.
@@ -95,6 +98,9 @@ pub async fn agent(paths: &Paths, id: AgentId) -> Result<AgentStatus> {
         state: processes.as_deref().map_or(Overall::Down, Overall::of),
         project: agent.record.project_root.clone(),
         workdir: agent.record.workdir.clone(),
+        branch: Some(&agent.record.workdir)
+            .filter(|workdir| **workdir != agent.record.project_root)
+            .and_then(|workdir| worktree::current_branch(workdir)),
         url: agent.urls().values().next().cloned(),
         processes: processes.unwrap_or_default(),
     })
@@ -106,7 +112,24 @@ pub async fn agent(paths: &Paths, id: AgentId) -> Result<AgentStatus> {
 /// When the registry cannot be read, or as [`agent`].
 pub async fn all(paths: &Paths) -> Result<Vec<AgentStatus>> {
     let registry = Registry::read(&paths.registry())?;
-    join_all(registry.agents().keys().map(|id| agent(paths, *id))).await.into_iter().collect()
+    join_all(registry.agents().iter().map(|(id, claim)| async move {
+        match AgentRecord::read(&paths.record(*id))? {
+            Some(_) => agent(paths, *id).await,
+            // Its launch was cut off before anything was done for it.
+            None => Ok(AgentStatus {
+                id: *id,
+                state: Overall::Down,
+                project: claim.project.clone(),
+                workdir: claim.workdir.clone(),
+                branch: None,
+                url: None,
+                processes: Vec::new(),
+            }),
+        }
+    }))
+    .await
+    .into_iter()
+    .collect()
 }
 
 /// What the supervisor of `name` says; `None` when the stack is not meant to run.

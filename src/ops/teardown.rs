@@ -14,10 +14,11 @@ use super::{
     OpsError,
     run::{self, Work},
     setup,
+    worktree::{Doomed, Removed},
 };
 use crate::{
-    config::{locate, paths::Paths},
-    error::Result,
+    config::{environment::Environment, locate, paths::Paths},
+    error::{Error, Result},
     infra::{embedded::postgres::existing_major, postgres::Session},
     model::{id::AgentId, manifest::Service, stack::StackName},
     output::progress::Progress,
@@ -36,6 +37,17 @@ use crate::{
     supervisor::builtin::Builtin,
 };
 
+/// What a teardown is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Orders<'a> {
+    /// State and cache.
+    pub paths: &'a Paths,
+    /// The environment that git is run in.
+    pub environment: &'a Environment,
+    /// Uncommitted work in a worktree may be lost.
+    pub force: bool,
+}
+
 /// What was removed.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Report {
@@ -43,6 +55,8 @@ pub struct Report {
     pub id: AgentId,
     /// What was there and is gone.
     pub removed: Vec<String>,
+    /// Branches that were kept because their commits are nowhere else.
+    pub kept_branches: Vec<String>,
     /// Milliseconds of each step, in the order in which they were done.
     #[schemars(with = "std::collections::BTreeMap<String, u64>")]
     pub steps: IndexMap<String, u64>,
@@ -52,51 +66,70 @@ pub struct Report {
 
 impl Report {
     fn nothing(id: AgentId) -> Self {
-        Self { id, removed: Vec::new(), steps: IndexMap::new(), drop_database_ms: 0 }
+        Self { id, removed: Vec::new(), kept_branches: Vec::new(), steps: IndexMap::new(), drop_database_ms: 0 }
     }
 }
 
 /// Tears agent `id` down.
 ///
 /// # Errors
-/// When something of it cannot be removed or is still there afterwards.
-pub async fn teardown(paths: &Paths, id: AgentId, progress: &Progress) -> Result<Report> {
+/// When its worktree holds work that would be lost (then nothing is touched), or something of it cannot be removed or
+/// is still there afterwards.
+pub async fn teardown(orders: Orders<'_>, id: AgentId, progress: &Progress) -> Result<Report> {
+    let paths = orders.paths;
     let registry = Registry::read(&paths.registry())?;
     let claim = registry.agents().get(&id).cloned();
-    let known = claim.is_some() || paths.agent(id).exists() || paths.stack(StackName::Agent(id)).path().exists();
+    let known = claim.is_some()
+        || Doomed::find(orders, id, claim.as_ref())?.is_some()
+        || paths.agent(id).exists()
+        || paths.stack(StackName::Agent(id)).path().exists();
     let Some(infra) = registry.infra().cloned() else {
         // Without infra nothing but files and processes can be there.
-        return if known { remove(paths, id, claim, None, progress).await } else { Ok(Report::nothing(id)) };
+        return if known { remove(orders, id, claim, None, progress).await } else { Ok(Report::nothing(id)) };
     };
-    remove(paths, id, claim, Some(infra), progress).await
+    remove(orders, id, claim, Some(infra), progress).await
 }
 
 /// Tears all agents of this user down, at once.
 ///
 /// # Errors
-/// As [`teardown`], for the first that fails; the others are torn down all the same.
-pub async fn all(paths: &Paths, progress: &Progress) -> Result<Vec<Report>> {
-    let registry = Registry::read(&paths.registry())?;
+/// When the registry cannot be read. What went wrong with single agents stands beside the reports of the others.
+pub async fn all(orders: Orders<'_>, progress: &Progress) -> Result<(Vec<Report>, Vec<(AgentId, Error)>)> {
+    let registry = Registry::read(&orders.paths.registry())?;
     let ids: Vec<AgentId> = registry.agents().keys().copied().collect();
-    let each =
-        ids.into_iter().map(|id| async move { teardown(paths, id, &progress.of(format_args!("agent {id}"))).await });
-    futures_util::future::join_all(each).await.into_iter().collect()
+    let each = ids.into_iter().map(|id| async move {
+        teardown(orders, id, &progress.of(format_args!("agent {id}"))).await.map_err(|error| (id, error))
+    });
+    let (mut reports, mut failures) = (Vec::new(), Vec::new());
+    for result in futures_util::future::join_all(each).await {
+        match result {
+            Ok(report) => reports.push(report),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    Ok((reports, failures))
 }
 
 async fn remove(
-    paths: &Paths,
+    orders: Orders<'_>,
     id: AgentId,
     claim: Option<AgentClaim>,
     infra: Option<InfraClaim>,
     progress: &Progress,
 ) -> Result<Report> {
+    let paths = orders.paths;
     fs_err::create_dir_all(paths.locks()).map_err(|source| OpsError::File {
         act: "make",
         path: paths.locks(),
         source,
     })?;
     let lock = Lock::acquire(&paths.locks(), &id.name(), &format!("teardown {id}"), PATIENCE).await?;
-    let undo = Undo { paths, id, claim, infra, progress, report: RefCell::new(Report::nothing(id)) };
+    let worktree = Doomed::find(orders, id, claim.as_ref())?;
+    if let Some(worktree) = &worktree {
+        worktree.check(orders.force).await?;
+    }
+    let report = RefCell::new(Report::nothing(id));
+    let undo = Undo { paths, id, claim, infra, progress, report, worktree, force: orders.force };
     let mut journal = Journal::open(&paths.journal(id))?;
     let times = undo.work().run("teardown", &mut journal, progress).await?;
     drop(journal);
@@ -112,6 +145,8 @@ struct Undo<'a> {
     infra: Option<InfraClaim>,
     progress: &'a Progress,
     report: RefCell<Report>,
+    worktree: Option<Doomed>,
+    force: bool,
 }
 
 impl Undo<'_> {
@@ -131,6 +166,9 @@ impl Undo<'_> {
             work.step("mailbox", ["processes"], || self.mailbox());
         }
         work.step("env file", ["processes"], || async { self.env_file() });
+        if let Some(worktree) = &self.worktree {
+            work.step("worktree", ["env file"], || self.worktree(worktree));
+        }
         work
     }
 
@@ -149,6 +187,17 @@ impl Undo<'_> {
         }
         if was_there {
             self.gone("processes and logs");
+        }
+        Ok(())
+    }
+
+    async fn worktree(&self, worktree: &Doomed) -> Result<()> {
+        // A process may have written something at its end.
+        worktree.check(self.force).await?;
+        let Removed { what, kept } = worktree.clone().remove().await?;
+        self.report.borrow_mut().kept_branches.extend(kept);
+        for what in what {
+            self.gone(what);
         }
         Ok(())
     }

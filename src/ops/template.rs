@@ -54,7 +54,7 @@ pub async fn ensure(project: &Project, infra: &Infra, rebuild: bool, progress: &
     let values = context::of_template(settings, &login.database, &login.user, &secrets);
     let (mut recipes, mut commands) = (Vec::new(), Vec::new());
     for step in &manifest.template.step {
-        recipes.push(recipe(manifest, step, &settings.workdir)?);
+        recipes.push(recipe(manifest, step, &settings.project_root)?);
         let text::Command { argv, cwd, env, timeout } = text::resolve_step(manifest, step, &values, &project.base_env)?;
         commands.push(StepCommand { argv, cwd, env, timeout });
     }
@@ -86,11 +86,25 @@ pub fn fingerprint(project: &Project) -> Result<Option<String>> {
         return Ok(None);
     }
     let manifest = &settings.manifest;
-    let steps = manifest.template.step.iter().map(|step| recipe(manifest, step, &settings.workdir));
+    let steps = manifest.template.step.iter().map(|step| recipe(manifest, step, &settings.project_root));
     let recipes: Vec<Recipe> = steps.collect::<Result<_>>()?;
     let extensions = manifest.infra.extensions.clone();
     let foundation = Foundation { server_major: postgres.version.major, extensions };
     Ok(layer::chain(&foundation, &recipes).pop().map(|layer| layer.fingerprint))
+}
+
+/// Whether the project's template is not there, or is not what today's inputs make.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub async fn is_behind(project: &Project, infra: &Infra) -> Result<bool> {
+    let Some(postgres) = &infra.postgres else { return Ok(false) };
+    // Inputs that are not there may be what preparing makes.
+    let Ok(Some(wanted)) = fingerprint(project) else { return Ok(true) };
+    let admin = Session::maintenance(&postgres.server).await?;
+    let built = template::find(&admin, &name(&project.settings.manifest)).await?;
+    admin.close().await?;
+    Ok(built.is_none_or(|built| built.fingerprint != wanted))
 }
 
 /// Key and mailbox of steps that write objects or send mail while a template is built.
@@ -175,6 +189,6 @@ pub async fn list(paths: &Paths, progress: &Progress) -> Result<Vec<LayerRow>> {
 /// When a step fails.
 pub async fn rebuild(project: &Project, progress: &Progress) -> Result<usize> {
     let infra = setup::infra(project, progress).await?;
-    prepare::prepare(project, &project.settings.workdir, progress).await?;
+    prepare::prepare(project, &project.settings.project_root, progress).await?;
     Ok(ensure(project, &infra, true, progress).await?.map_or(0, |ensured| ensured.built))
 }

@@ -20,7 +20,7 @@ use crate::{
 const BEGIN: &str = "# agent-harness: files of agents, and one person's own settings";
 const END: &str = "# agent-harness: end";
 /// The files of ours that lie in a checkout and must not be committed.
-const PATTERNS: [&str; 2] = [".env.agent.*", "/agent-harness/harness.local.toml"];
+const PATTERNS: [&str; 3] = [".env.agent.*", "/agent-harness/harness.local.toml", "/.agent-harness-fill/"];
 
 /// The environment file could not be written or removed.
 #[derive(Debug, thiserror::Error)]

@@ -26,3 +26,4 @@ mod teardown;
 mod template;
 mod verify;
 mod watch;
+mod worktree;

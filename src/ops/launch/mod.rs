@@ -10,7 +10,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::steps::Launch;
-use super::{project::Project, run};
+use super::{
+    project::Project,
+    run,
+    worktree::{self, Wanted},
+};
 use crate::{
     error::Result,
     model::{
@@ -44,8 +48,10 @@ impl FromStr for Choice {
 }
 
 /// What a launch can be told.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// A worktree of its own.
+    pub worktree: Wanted,
     /// Record the launching shell's environment anew, and bring the agent up to it.
     pub refresh_env: bool,
     /// Bring an agent that runs up to today's manifest.
@@ -88,20 +94,30 @@ pub enum Outcome {
 /// # Errors
 /// When its ports cannot be used or are taken, or a step fails. What was done is kept; the same command goes on.
 pub async fn launch(project: &Project, choice: Choice, options: Options, progress: &Progress) -> Result<Report> {
-    let id = claim(project, choice).await?;
+    let (id, is_new) = claim(project, choice).await?;
     let paths = &project.paths;
     let _lock = Lock::acquire(&paths.locks(), &id.name(), &format!("launch {id}"), PATIENCE).await?;
     let previous = AgentRecord::read(&paths.record(id))?;
+    let home = match worktree::home(project, id, previous.as_ref(), &options.worktree).await {
+        Ok(home) => home,
+        Err(error) => {
+            if is_new && previous.is_none() {
+                release(project, id).await?;
+            }
+            return Err(error);
+        }
+    };
     if let Some(record) = previous.clone().filter(|_| !options.refresh_env && !options.update)
         && let Some(report) = standing::running(project, record, progress).await?
     {
         return Ok(report);
     }
     let was_healthy = previous.as_ref().is_none_or(|record| record.healthy);
-    let record = standing::begin(project, id, previous, options)?;
+    let record = standing::begin(project, id, previous, home.dir(), &options)?;
+    register(project, id, home.dir()).await?;
     record.write(&paths.record(id))?;
     let mut journal = Journal::open(&paths.journal(id))?;
-    let launch = Launch::new(project, progress, record, was_healthy);
+    let launch = Launch::new(project, progress, record, was_healthy, home);
     let times = launch.work().run("launch", &mut journal, progress).await?;
     let (mut record, created) = launch.finish();
     record.healthy = true;
@@ -112,8 +128,8 @@ pub async fn launch(project: &Project, choice: Choice, options: Options, progres
     Ok(Report { id, outcome: Outcome::Launched { steps: run::by_name(times), create_database_ms }, urls })
 }
 
-/// Makes the id this project's, after its ports were found usable.
-async fn claim(project: &Project, choice: Choice) -> Result<AgentId> {
+/// Makes the id this project's, after its ports were found usable. Also says whether it was not that before.
+async fn claim(project: &Project, choice: Choice) -> Result<(AgentId, bool)> {
     let settings = &project.settings;
     let usable = |id| ports::of_agent(&settings.manifest, &settings.infra_ports, id);
     if let Choice::Id(id) = choice {
@@ -124,8 +140,26 @@ async fn claim(project: &Project, choice: Choice) -> Result<AgentId> {
             Choice::Id(id) => id,
             Choice::Next => registry.next_free(|id| usable(id).is_ok())?,
         };
-        registry.claim(id, &settings.project_root, &settings.workdir)?;
-        Ok(id)
+        // Where it will run is known once its lock is held.
+        let before = registry.agents().get(&id).map(|claim| claim.workdir.clone());
+        let is_new = before.is_none();
+        registry.claim(id, &settings.project_root, &before.unwrap_or_else(|| settings.project_root.clone()))?;
+        Ok((id, is_new))
     };
     Ok(Registry::change(&project.paths.registry(), &project.paths.locks(), "launch", claim).await?)
+}
+
+/// Records where the agent runs, so that a teardown without its record knows.
+async fn register(project: &Project, id: AgentId, workdir: &camino::Utf8Path) -> Result<()> {
+    let claim = |registry: &mut Registry| registry.claim(id, &project.settings.project_root, workdir);
+    Ok(Registry::change(&project.paths.registry(), &project.paths.locks(), "launch", claim).await?)
+}
+
+/// Gives an id back that nothing was done for.
+async fn release(project: &Project, id: AgentId) -> Result<()> {
+    let release = |registry: &mut Registry| {
+        registry.release(id);
+        Ok(())
+    };
+    Ok(Registry::change(&project.paths.registry(), &project.paths.locks(), "launch", release).await?)
 }

@@ -1,5 +1,6 @@
 //! What stands before a launch: the agent that runs already, what moved on since, the record and the stack to launch by.
 
+use camino::Utf8Path;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
@@ -58,7 +59,8 @@ pub(super) fn begin(
     project: &Project,
     id: AgentId,
     previous: Option<AgentRecord>,
-    options: Options,
+    workdir: &Utf8Path,
+    options: &Options,
 ) -> Result<AgentRecord> {
     let settings = &project.settings;
     let (secrets, created, base_env) = match previous {
@@ -72,7 +74,7 @@ pub(super) fn begin(
         id,
         project_root: settings.project_root.clone(),
         manifest_path: settings.manifest_path.clone(),
-        workdir: settings.workdir.clone(),
+        workdir: workdir.to_owned(),
         created,
         template: None,
         healthy: false,

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use camino::Utf8Path;
+
 use super::standing;
 use crate::{
     config::text::{self, AfterCloneAct, Context},
@@ -15,6 +17,7 @@ use crate::{
         manifest::Service,
         stack::{StackName, StackSpec},
         status::{ProcessState, ProcessStatus},
+        worktree::BranchName,
     },
     ops::{
         OpsError, context, evidence, prepare,
@@ -23,6 +26,7 @@ use crate::{
         run::Work,
         setup::{self, Infra},
         template,
+        worktree::{self, Home},
     },
     output::progress::Progress,
     process::cmd::Cmd,
@@ -44,6 +48,7 @@ pub(super) struct Launch<'a> {
     progress: &'a Progress,
     /// Whether the launch before came to its end; also when there was none.
     was_healthy: bool,
+    home: Home,
     /// Grows while the steps run; no step holds it across an await.
     record: RefCell<AgentRecord>,
     infra: OnceCell<Infra>,
@@ -53,10 +58,16 @@ pub(super) struct Launch<'a> {
 }
 
 impl<'a> Launch<'a> {
-    pub(super) fn new(project: &'a Project, progress: &'a Progress, record: AgentRecord, was_healthy: bool) -> Self {
+    pub(super) fn new(
+        project: &'a Project,
+        progress: &'a Progress,
+        record: AgentRecord,
+        was_healthy: bool,
+        home: Home,
+    ) -> Self {
         let (infra, template, created) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
         let (id, record) = (record.id, RefCell::new(record));
-        Self { project, id, progress, was_healthy, record, infra, template, created }
+        Self { project, id, progress, was_healthy, home, record, infra, template, created }
     }
 
     /// The record as the steps left it, and the time of `CREATE DATABASE` if there was one.
@@ -75,9 +86,15 @@ impl Launch<'_> {
         work.step("versions", ["requirements"], || self.versions());
         work.step("ports", none, || self.ports());
         work.step("infra", ["requirements"], || self.infra());
-        work.step("prepare", ["requirements"], || self.prepare());
         let mut before = vec!["ports", "prepare", "env file"];
         let mut before_env = vec!["infra"];
+        let mut before_prepare = vec!["requirements"];
+        if let Home::Worktree { dir, branch } = &self.home {
+            work.step("worktree", none, || self.worktree(dir, branch.as_ref()));
+            before_prepare.push("worktree");
+            before_env.push("worktree");
+        }
+        work.step("prepare", before_prepare, || self.prepare());
         if uses(Service::S3) {
             work.step("bucket", ["infra"], || self.bucket());
             before_env.push("bucket");
@@ -118,7 +135,7 @@ impl Launch<'_> {
 
     async fn versions(&self) -> Result<()> {
         let settings = &self.project.settings;
-        require::check(&settings.manifest.require, &self.record().base_env, &settings.workdir).await
+        require::check(&settings.manifest.require, &self.record().base_env, &settings.project_root).await
     }
 
     async fn ports(&self) -> Result<()> {
@@ -138,11 +155,21 @@ impl Launch<'_> {
         Ok(())
     }
 
+    async fn worktree(&self, dir: &Utf8Path, branch: Option<&BranchName>) -> Result<()> {
+        let ports = self.record().ports;
+        worktree::ensure(self.project, self.id, &ports, dir, branch, self.progress).await
+    }
+
     async fn prepare(&self) -> Result<()> {
         prepare::prepare(self.project, &self.record().workdir, self.progress).await.map(drop)
     }
 
     async fn template(&self) -> Result<()> {
+        // The template is the project's: it is built from the project's own checkout, which may not be prepared.
+        let root = &self.project.settings.project_root;
+        if self.home.dir() != root && template::is_behind(self.project, self.up()).await? {
+            prepare::prepare(self.project, root, self.progress).await?;
+        }
         let template = template::ensure(self.project, self.up(), false, self.progress).await?;
         self.record.borrow_mut().template =
             template.as_ref().map(|ensured| ensured.template.record.fingerprint.clone());

@@ -2,6 +2,7 @@
 //! that is in its place is whole, whatever cut the bringing off.
 
 use std::{
+    collections::BTreeSet,
     ffi::{CStr, CString, OsStr},
     os::{fd::AsFd as _, unix::ffi::OsStrExt as _},
     path::PathBuf,
@@ -32,21 +33,20 @@ pub struct Brought {
     pub copied: u64,
     /// Symlinks.
     pub symlinks: u64,
+    /// The items that came as a whole: nothing of them was there before, and nothing went away meanwhile.
+    pub whole: Vec<Utf8PathBuf>,
+    /// Numbers of items of which something went away meanwhile.
+    torn: BTreeSet<usize>,
 }
 
 impl Brought {
-    /// All files and symlinks.
-    #[must_use]
-    pub const fn files(&self) -> u64 {
-        self.reflinked + self.linked + self.copied + self.symlinks
-    }
-
-    fn count(&mut self, done: Done) {
+    fn count(&mut self, done: Done, item: usize) {
         match done {
             Done::Reflinked => self.reflinked += 1,
             Done::Linked => self.linked += 1,
             Done::Copied => self.copied += 1,
             Done::Symlink => self.symlinks += 1,
+            Done::Vanished => drop(self.torn.insert(item)),
             Done::Nothing => {}
         }
     }
@@ -56,6 +56,7 @@ impl Brought {
         self.linked += other.linked;
         self.copied += other.copied;
         self.symlinks += other.symlinks;
+        self.torn.extend(&other.torn);
     }
 }
 
@@ -74,6 +75,7 @@ pub async fn bring(from: &Utf8Path, to: &Utf8Path, items: &[Item], rules: &Rules
 }
 
 fn fill(means: &Means, items: &[Item], rules: &Rules, stop: &Stop) -> Result<Brought, TreeError> {
+    let wanted = items;
     let items = missing(means, items);
     let staging = means.to.join(STAGING);
     if items.is_empty() {
@@ -84,14 +86,14 @@ fn fill(means: &Means, items: &[Item], rules: &Rules, stop: &Stop) -> Result<Bro
         .map_err(|errno| TreeError::file("open", &staging)(errno.into()))?;
     let mut brought = Brought::default();
     let mut folders = Vec::new();
-    for (number, Item { path, how }) in items.iter().enumerate() {
+    for (number, Item { path, how, .. }) in items.iter().enumerate() {
         let source = means.from.join(path);
         let Ok(metadata) = source.symlink_metadata() else { continue };
         let fail = |source_error: std::io::Error| TreeError::file("bring", &source)(source_error);
         if metadata.is_dir() {
             let target = staging.join(number.to_string());
             mkdirat(&into, number.to_string(), Mode::RWXU).map_err(|errno| fail(errno.into()))?;
-            folders.push(Folder { source: source.into(), target: target.into(), how: *how });
+            folders.push(Folder { item: number, source: source.into(), target: target.into(), how: *how });
         } else {
             let (Some(parent), Some(name)) = (source.parent(), source.file_name()) else { continue };
             let folder =
@@ -100,7 +102,7 @@ fn fill(means: &Means, items: &[Item], rules: &Rules, stop: &Stop) -> Result<Bro
             let kind = FileType::from_raw_mode(std::os::unix::fs::MetadataExt::mode(&metadata));
             let from = Entry { folder: folder.as_fd(), name: &name };
             let to = Entry { folder: into.as_fd(), name: &new };
-            brought.count(means.bring(from, to, kind, *how, source.as_std_path()).map_err(fail)?);
+            brought.count(means.bring(from, to, kind, *how, source.as_std_path()).map_err(fail)?, number);
         }
     }
     brought.add(&Crew { means, rules, stop, queue: Mutex::new(Queue::new(folders)), news: Condvar::new() }.work()?);
@@ -118,6 +120,9 @@ fn fill(means: &Means, items: &[Item], rules: &Rules, stop: &Stop) -> Result<Bro
             fs_err::create_dir_all(parent).map_err(TreeError::file("make", parent))?;
         }
         fs_err::rename(&staged, &place).map_err(TreeError::file("bring", &place))?;
+        if !brought.torn.contains(&number) && wanted.iter().any(|wanted| wanted.path == *path) {
+            brought.whole.push(path.clone());
+        }
     }
     Ok(brought)
 }
@@ -126,15 +131,18 @@ fn fill(means: &Means, items: &[Item], rules: &Rules, stop: &Stop) -> Result<Bro
 fn missing(means: &Means, items: &[Item]) -> Vec<Item> {
     let mut open = items.to_vec();
     let mut missing = Vec::new();
-    while let Some(Item { path, how }) = open.pop() {
+    while let Some(Item { path, how, is_dir }) = open.pop() {
         let (source, place) = (means.from.join(&path), means.to.join(&path));
         let Ok(there) = place.symlink_metadata() else {
-            missing.push(Item { path, how });
+            missing.push(Item { path, how, is_dir });
             continue;
         };
         if there.is_dir() && source.symlink_metadata().is_ok_and(|source| source.is_dir()) {
             let Ok(entries) = source.read_dir_utf8() else { continue };
-            open.extend(entries.filter_map(Result::ok).map(|entry| Item { path: path.join(entry.file_name()), how }));
+            open.extend(entries.filter_map(Result::ok).map(|entry| {
+                let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+                Item { path: path.join(entry.file_name()), how, is_dir }
+            }));
         }
     }
     missing
@@ -148,6 +156,8 @@ fn c_string(text: &str) -> Result<CString, TreeError> {
 
 /// A folder whose content is to be brought; the new one is there, empty.
 struct Folder {
+    /// Number of the item that it belongs to.
+    item: usize,
     source: PathBuf,
     target: PathBuf,
     how: How,
@@ -235,7 +245,10 @@ impl Crew<'_> {
         };
         let source = match openat(CWD, &folder.source, FOLDER, Mode::empty()) {
             // Removed meanwhile.
-            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(()),
+            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => {
+                brought.count(Done::Vanished, folder.item);
+                return Ok(());
+            }
             source => source.map_err(fail(&folder.source))?,
         };
         let target = openat(CWD, &folder.target, FOLDER, Mode::empty()).map_err(fail(&folder.target))?;
@@ -257,7 +270,7 @@ impl Crew<'_> {
             let Some(how) = self.rules.inside(&path, kind == FileType::Directory, folder.how) else { continue };
             if kind == FileType::Directory {
                 mkdirat(&target, name, Mode::RWXU).map_err(fail(&path))?;
-                found.push(Folder { source: path, target: folder.target.join(text), how });
+                found.push(Folder { item: folder.item, source: path, target: folder.target.join(text), how });
                 continue;
             }
             let from = Entry { folder: source.as_fd(), name };
@@ -267,7 +280,7 @@ impl Crew<'_> {
                 path: path.to_string_lossy().into_owned().into(),
                 source,
             })?;
-            brought.count(done);
+            brought.count(done, folder.item);
         }
         // Nothing is added to it any more: its folders were made above.
         let stat = fstat(&source).map_err(fail(&folder.source))?;

@@ -34,7 +34,9 @@ pub(super) enum Done {
     Copied,
     /// A symlink was made.
     Symlink,
-    /// It went away meanwhile, or is neither file nor symlink.
+    /// It went away meanwhile.
+    Vanished,
+    /// It is neither file nor symlink.
     Nothing,
 }
 
@@ -76,7 +78,7 @@ impl Means {
         };
         match result {
             // A process of an agent removed or replaced it in this moment.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Done::Nothing),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Done::Vanished),
             result => result,
         }
     }

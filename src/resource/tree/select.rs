@@ -14,6 +14,15 @@ pub struct Item {
     /// Relative to the root of both trees.
     pub path: Utf8PathBuf,
     pub(super) how: How,
+    pub(super) is_dir: bool,
+}
+
+impl Item {
+    /// A path that git ignores if it ignores the item, whether it is there or not: a folder is told by what is in it.
+    #[must_use]
+    pub fn path_for_git(&self) -> String {
+        if self.is_dir { self.path.join("x").into_string() } else { self.path.to_string() }
+    }
 }
 
 /// The items that `rules` name among `ignored`, the paths below `root` that git ignores as it lists them (a folder that
@@ -33,7 +42,7 @@ pub async fn select(root: &Utf8Path, rules: &Rules, ignored: &[String]) -> Resul
                 continue;
             }
             if let Some(how) = rules.named(full.as_std_path(), is_dir) {
-                items.push(Item { path, how });
+                items.push(Item { path, how, is_dir });
             } else if is_dir && !full.join(".git").exists() {
                 let entries = match full.read_dir_utf8() {
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,

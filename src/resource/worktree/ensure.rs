@@ -1,6 +1,6 @@
 //! Makes the worktree of an agent, or finds it as it is; what was cut off is repaired.
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 
 use super::{
     Git, WorktreeError, branch,
@@ -36,6 +36,26 @@ pub struct Request<'a> {
     pub branch: Option<&'a BranchName>,
 }
 
+impl Request<'_> {
+    /// The branch of a new worktree.
+    fn branch(&self) -> Result<BranchName, WorktreeError> {
+        match self.branch {
+            Some(branch) => Ok(branch.clone()),
+            None => Ok(self.id.name().parse()?),
+        }
+    }
+}
+
+/// Whether a new worktree could be made. Nothing is changed.
+///
+/// # Errors
+/// As [`ensure`].
+pub async fn check(request: &Request<'_>) -> Result<(), WorktreeError> {
+    let Request { git, root, common_dir, .. } = *request;
+    branch::choose(git, root, common_dir, &request.branch()?, request.branch.is_some()).await?;
+    free_place(request, request.dir)
+}
+
 /// Makes the worktree, or finds it. All tracked files of its branch are there afterwards. The caller holds the agent's
 /// lock, and that of the repository's worktrees.
 ///
@@ -44,17 +64,9 @@ pub struct Request<'a> {
 pub async fn ensure(request: &Request<'_>) -> Result<Found, WorktreeError> {
     let Request { git, id, state, own, common_dir, .. } = *request;
     let Some(mut found) = place::find(common_dir, id, state, own)? else {
-        let branch = match request.branch {
-            Some(branch) => branch.clone(),
-            None => id.name().parse()?,
-        };
-        return add(request, request.dir, branch, request.branch.is_some()).await;
+        return add(request, request.dir, request.branch()?, request.branch.is_some()).await;
     };
-    let half = matches!(found.claim.stage, Stage::Adding | Stage::Removing);
-    if let Some(wanted) = request.branch.filter(|wanted| !half && **wanted != found.claim.branch) {
-        let (dir, has) = (found.dir, found.claim.branch);
-        return Err(WorktreeError::OtherBranch { id, dir, has, wanted: wanted.clone() });
-    }
+    found.check_branch(request.branch)?;
     match found.claim.stage {
         Stage::Adding => {
             undo_adding(request, &found).await?;
@@ -95,7 +107,15 @@ async fn again(request: &Request<'_>, before: &Found, keep: bool) -> Result<Foun
 async fn add(request: &Request<'_>, dir: &Utf8Path, branch: BranchName, asked: bool) -> Result<Found, WorktreeError> {
     let Request { git, id, root, common_dir, own, .. } = *request;
     let plan = branch::choose(git, root, common_dir, &branch, asked).await?;
-    let dir = free_place(request, dir)?;
+    let file = |act, path: &Utf8Path| {
+        let path = path.to_owned();
+        move |source| WorktreeError::File { act, path, source }
+    };
+    if let Some(parent) = dir.parent() {
+        fs_err::create_dir_all(parent).map_err(file("make", parent))?;
+    }
+    let dir = place::resolve(dir);
+    free_place(request, &dir)?;
     let claim = WorktreeClaim::new(id, request.state, &dir, branch.clone(), plan.makes());
     claim.write(own)?;
     let (name, path) = (branch.as_str(), dir.as_str());
@@ -115,30 +135,18 @@ async fn add(request: &Request<'_>, dir: &Utf8Path, branch: BranchName, asked: b
     Ok(found)
 }
 
-/// `dir` with its parents made and resolved, when nothing is there.
-fn free_place(request: &Request<'_>, dir: &Utf8Path) -> Result<Utf8PathBuf, WorktreeError> {
-    let taken = || WorktreeError::Taken { id: request.id, dir: dir.to_owned() };
-    let (Some(parent), Some(name)) = (dir.parent(), dir.file_name()) else { return Err(taken()) };
-    let file = |act, path: &Utf8Path| {
-        let path = path.to_owned();
-        move |source| WorktreeError::File { act, path, source }
-    };
-    fs_err::create_dir_all(parent).map_err(file("make", parent))?;
-    let dir = parent.canonicalize_utf8().map_err(file("resolve", parent))?.join(name);
+/// Refuses a place where something is.
+fn free_place(request: &Request<'_>, dir: &Utf8Path) -> Result<(), WorktreeError> {
     match dir.symlink_metadata() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(source) => return Err(file("look at", &dir)(source)),
-        Ok(metadata) => {
-            let is_empty = metadata.is_dir() && dir.read_dir_utf8().is_ok_and(|mut entries| entries.next().is_none());
-            if !is_empty {
-                return Err(taken());
-            }
-        }
+        Ok(metadata) if metadata.is_dir() && is_empty(dir) => {}
+        Ok(_) => return Err(WorktreeError::Taken { id: request.id, dir: dir.to_owned() }),
+        Err(source) => return Err(WorktreeError::File { act: "look at", path: dir.to_owned(), source }),
     }
-    if place::all(request.common_dir).iter().any(|known| known.dir == dir) {
-        return Err(WorktreeError::Remembered { dir, root: request.root.to_owned() });
+    if place::all(request.common_dir).iter().any(|known| known.dir == *dir) {
+        return Err(WorktreeError::Remembered { dir: dir.to_owned(), root: request.root.to_owned() });
     }
-    Ok(dir)
+    Ok(())
 }
 
 /// Writes the tracked files. Nobody was told of the worktree yet, so there is nothing in it that could be lost.

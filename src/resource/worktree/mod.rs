@@ -11,9 +11,9 @@ mod inspect;
 mod place;
 mod remove;
 
-pub use ensure::{Request, ensure};
+pub use ensure::{Request, check, ensure};
 pub use error::WorktreeError;
 pub use git::Git;
 pub use inspect::losses;
-pub use place::{Found, current_branch, find};
+pub use place::{Found, current_branch, find, is_an_agents, resolve};
 pub use remove::{BranchEnd, remove};

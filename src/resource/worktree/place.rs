@@ -4,7 +4,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::WorktreeError;
 use crate::{
-    model::id::AgentId,
+    model::{id::AgentId, worktree::BranchName},
     store::worktree::{Stage, WorktreeClaim},
 };
 
@@ -13,11 +13,11 @@ const CLAIM: &str = "agent-harness.json";
 
 /// A worktree that git knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Worktree {
+pub(super) struct Worktree {
     /// git's private folder of it, `<repository>/worktrees/<name>`.
-    pub private: Utf8PathBuf,
+    pub(super) private: Utf8PathBuf,
     /// Where git believes it to lie.
-    pub dir: Utf8PathBuf,
+    pub(super) dir: Utf8PathBuf,
 }
 
 /// A worktree of ours.
@@ -40,6 +40,21 @@ impl Found {
         self.claim.stage = stage;
         self.claim.write(own)?;
         Ok(self.claim.write(&self.private.join(CLAIM))?)
+    }
+
+    /// Refuses another branch than the one that it was made on.
+    ///
+    /// # Errors
+    /// When another one is `wanted`.
+    pub fn check_branch(&self, wanted: Option<&BranchName>) -> Result<(), WorktreeError> {
+        let half = matches!(self.claim.stage, Stage::Adding | Stage::Removing);
+        let Some(wanted) = wanted.filter(|wanted| !half && **wanted != self.claim.branch) else { return Ok(()) };
+        Err(WorktreeError::OtherBranch {
+            id: self.claim.agent,
+            dir: self.dir.clone(),
+            has: self.claim.branch.clone(),
+            wanted: wanted.clone(),
+        })
     }
 
     /// Whether the folder is this worktree: its `.git` names the private folder.
@@ -66,7 +81,7 @@ pub(super) fn all(common_dir: &Utf8Path) -> Vec<Worktree> {
             let text = std::fs::read_to_string(private.join("gitdir")).ok()?;
             // Relative ones are relative to the private folder.
             let dot_git = private.join(text.trim_end_matches(['\n', '\r']));
-            let dir = normal(dot_git.parent()?);
+            let dir = resolve(dot_git.parent()?);
             Some(Worktree { private, dir })
         })
         .collect();
@@ -74,13 +89,22 @@ pub(super) fn all(common_dir: &Utf8Path) -> Vec<Worktree> {
     found
 }
 
-/// `path` with its folder's symlinks resolved as far as it exists.
-fn normal(path: &Utf8Path) -> Utf8PathBuf {
+/// Whether the checkout `workdir` is some agent's own worktree.
+#[must_use]
+pub fn is_an_agents(workdir: &Utf8Path) -> bool {
+    let Ok(text) = std::fs::read_to_string(workdir.join(".git")) else { return false };
+    let private = text.strip_prefix("gitdir: ").unwrap_or_default().trim_end_matches(['\n', '\r']);
+    workdir.join(private).join(CLAIM).exists()
+}
+
+/// `path` with its symlinks resolved as far as it exists.
+#[must_use]
+pub fn resolve(path: &Utf8Path) -> Utf8PathBuf {
     if let Ok(path) = path.canonicalize_utf8() {
         return path;
     }
     match (path.parent(), path.file_name()) {
-        (Some(parent), Some(name)) => normal(parent).join(name),
+        (Some(parent), Some(name)) => resolve(parent).join(name),
         _ => path.to_owned(),
     }
 }

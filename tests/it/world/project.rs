@@ -234,7 +234,7 @@ impl Project {
 impl Drop for Project {
     #[expect(clippy::print_stderr, reason = "a second panic would hide the first")]
     fn drop(&mut self) {
-        let teardown = self.run(&["teardown", "--all"]);
+        let teardown = self.run(&["teardown", "--all", "--force"]);
         let stop = self.run(&["infra", "stop"]);
         let left = self.processes();
         for (pid, _) in &left {

@@ -108,6 +108,11 @@ impl Running {
         }
     }
 
+    /// Whether it has not ended yet. Once it has, it takes no signal any more.
+    pub(crate) fn runs(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Waits until it ended and closed its streams.
     pub(crate) fn wait(mut self) -> Ran {
         while self.line().is_some() {}
