@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use camino::Utf8Path;
+use sha2::{Digest as _, Sha256};
 
 use super::{
     prepare::{self, Done, Place, fingerprint},
@@ -31,6 +32,15 @@ impl<'a> Source<'a> {
         let lock = Lock::acquire(&project.paths.locks(), &place.lock, "launch --worktree", prepare::PATIENCE).await?;
         let done = place.read()?;
         Ok(Self { _lock: lock, project, workdir, done, before: fingerprints(project, workdir) })
+    }
+
+    /// The state that this checkout is in, as far as its preparation goes.
+    pub(super) fn state(&self) -> String {
+        let mut digest = Sha256::new();
+        for (name, print) in self.done.iter().chain(&self.before) {
+            digest.update(format!("{name}\0{print}\0"));
+        }
+        hex::encode(digest.finalize())
     }
 
     /// Outputs of commands that did not come to a good end here: whatever lies there may be half of it.

@@ -114,6 +114,7 @@ pub(super) async fn ensure(
         fill(project, &git, &found.dir, progress).await?;
         found.advance(&own, Stage::Preparing)?;
     }
+    tree::finish(&found.dir).await?;
     if found.claim.stage == Stage::Preparing {
         if let Some(run) = &settings.manifest.worktree.prepare {
             let shown = progress.begin("prepare worktree");
@@ -145,7 +146,7 @@ async fn fill(project: &Project, git: &Git, dir: &Utf8Path, progress: &Progress)
     let root = &settings.project_root;
     let source = Source::hold(project, root).await?;
     let rules = Rules::new(root, &settings.manifest.worktree)?;
-    let items = tree::select(root, &rules, &git.ignored(root).await?).await?;
+    let items = tree::select(root, dir, &rules, &git.ignored(root).await?).await?;
     let half: Vec<&str> = source.half_made().collect();
     let (items, left): (Vec<Item>, Vec<Item>) =
         items.into_iter().partition(|item| is_whole(item, &half) && !is_own(item, dir, root));
@@ -153,7 +154,8 @@ async fn fill(project: &Project, git: &Git, dir: &Utf8Path, progress: &Progress)
         progress.tell(format_args!("     {path} is not whole in {root} and was not brought"));
     }
     let items = ignored_there(git, dir, items).await?;
-    let Brought { reflinked, linked, copied, symlinks, whole, .. } = tree::bring(root, dir, &items, &rules).await?;
+    let Brought { reflinked, linked, copied, symlinks, whole, .. } =
+        tree::bring(root, dir, &items, &rules, &source.state()).await?;
     let brought = |path: &str| whole.iter().any(|item| Utf8Path::new(path).starts_with(item));
     let known = source.hand_over(dir, brought)?;
     if reflinked + linked + copied + symlinks > 0 {

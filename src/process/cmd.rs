@@ -18,6 +18,8 @@ pub struct Cmd {
     command: Command,
     stdin: Option<Vec<u8>>,
     timeout: Option<Duration>,
+    /// What its group gets when nobody waits for it any more.
+    ending: rustix::process::Signal,
 }
 
 /// What a command that ended left behind.
@@ -82,7 +84,13 @@ impl Cmd {
     pub fn new(program: impl AsRef<OsStr>) -> Self {
         let mut command = Command::new(program.as_ref());
         command.env_clear().stdin(Stdio::null()).process_group(0);
-        Self { program: program.as_ref().to_string_lossy().into_owned(), command, stdin: None, timeout: None }
+        Self {
+            program: program.as_ref().to_string_lossy().into_owned(),
+            command,
+            stdin: None,
+            timeout: None,
+            ending: rustix::process::Signal::KILL,
+        }
     }
 
     /// Adds arguments.
@@ -114,13 +122,14 @@ impl Cmd {
         self
     }
 
-    /// Has it die with this process, however that ends: for a command whose work may not go on while the next one of
-    /// ours repairs it. To be run from a thread that lives as long as the process.
+    /// Has it end with this process, however that ends, and when its future is dropped, by SIGTERM: for a command that
+    /// then removes its own lock files, and whose work may not go on while the next one of ours repairs it. To be run
+    /// from a thread that lives as long as the process.
     #[must_use]
-    pub fn dies_with_us(mut self) -> Self {
+    pub fn ends_with_us(mut self) -> Self {
         let parent = rustix::process::getpid();
         let act = move || {
-            rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+            rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
             // The parent may have died before that was said.
             if rustix::process::getppid() == Some(parent) { Ok(()) } else { Err(std::io::ErrorKind::BrokenPipe.into()) }
         };
@@ -129,6 +138,7 @@ impl Cmd {
         unsafe {
             self.command.pre_exec(act);
         }
+        self.ending = rustix::process::Signal::TERM;
         self
     }
 
@@ -192,7 +202,7 @@ impl Cmd {
         let start = |source| CmdError::Start { program: self.program.clone(), source };
         let mut child = self.command.spawn().map_err(start)?;
         let group = child.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
-        let guard = GroupGuard(group);
+        let guard = GroupGuard(group, self.ending);
         let stdout = child.stdout.take();
         let stderr = child.stderr.take();
         let stdin = child.stdin.take();
@@ -222,7 +232,7 @@ impl Cmd {
 }
 
 /// Ends the group of a command whose future was dropped.
-struct GroupGuard(Option<rustix::process::Pid>);
+struct GroupGuard(Option<rustix::process::Pid>, rustix::process::Signal);
 
 impl GroupGuard {
     fn release(mut self) {
@@ -233,7 +243,7 @@ impl GroupGuard {
 impl Drop for GroupGuard {
     fn drop(&mut self) {
         if let Some(group) = self.0 {
-            match rustix::process::kill_process_group(group, rustix::process::Signal::KILL) {
+            match rustix::process::kill_process_group(group, self.1) {
                 Ok(()) => {}
                 Err(errno) => {
                     debug_assert_eq!(errno, rustix::io::Errno::SRCH, "only a group that ended cannot be killed");

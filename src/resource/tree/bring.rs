@@ -16,11 +16,9 @@ use super::{
     Item, Rules, TreeError,
     file::{Done, Entry, Means, times},
     rules::How,
+    staged::{STAGING, Staged},
     stop::{Stop, on_thread, threads},
 };
-
-/// Name of the staging folder, at the top of the tree that is filled; git is told to ignore it.
-pub const STAGING: &str = ".agent-harness-fill";
 
 /// What was brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,26 +59,47 @@ impl Brought {
 }
 
 /// Brings `items` of the tree `from` to the tree `to`. What is there already is left as it is. What goes away meanwhile
-/// is not brought, and neither are sockets, FIFOs and devices. Modes and times are kept.
+/// is not brought, and neither are sockets, FIFOs and devices. Modes and times are kept. `state` names the state that
+/// `from` is in: of what a call before this one staged and did not get to place, only that of the same state is called
+/// whole. Once the caller has noted what came of it, it calls [`super::finish`].
 ///
 /// # Errors
 /// When a file cannot be read or written. What is in its place is whole.
-pub async fn bring(from: &Utf8Path, to: &Utf8Path, items: &[Item], rules: &Rules) -> Result<Brought, TreeError> {
+pub async fn bring(
+    from: &Utf8Path,
+    to: &Utf8Path,
+    items: &[Item],
+    rules: &Rules,
+    state: &str,
+) -> Result<Brought, TreeError> {
     let staging = to.join(STAGING);
+    let mut brought = Brought::default();
+    if let Some(staged) = Staged::read(&staging) {
+        brought.whole = staged.place(&staging, to)?;
+        if staged.state != state {
+            brought.whole.clear();
+        }
+    }
     super::remove(&staging).await.map_err(TreeError::file("remove", &staging))?;
+    let whole = std::mem::take(&mut brought.whole);
     let (means, items, rules) = (Means::new(from.to_owned(), to.to_owned()), items.to_vec(), rules.clone());
-    let brought = on_thread(move |stop| fill(&means, &items, &rules, stop)).await?;
-    super::remove(&staging).await.map_err(TreeError::file("remove", &staging))?;
+    let state = state.to_owned();
+    let mut brought = on_thread(move |stop| fill(&means, &items, &rules, &state, whole, stop)).await?;
+    brought.whole.sort();
     Ok(brought)
 }
 
-fn fill(means: &Means, items: &[Item], rules: &Rules, stop: &Stop) -> Result<Brought, TreeError> {
+fn fill(
+    means: &Means,
+    items: &[Item],
+    rules: &Rules,
+    state: &str,
+    whole: Vec<Utf8PathBuf>,
+    stop: &Stop,
+) -> Result<Brought, TreeError> {
     let wanted = items;
-    let items = missing(means, items);
+    let items = missing(means, items, rules, &whole);
     let staging = means.to.join(STAGING);
-    if items.is_empty() {
-        return Ok(Brought::default());
-    }
     fs_err::create_dir(&staging).map_err(TreeError::file("make", &staging))?;
     let into = openat(CWD, staging.as_std_path(), FOLDER, Mode::empty())
         .map_err(|errno| TreeError::file("open", &staging)(errno.into()))?;
@@ -111,25 +130,19 @@ fn fill(means: &Means, items: &[Item], rules: &Rules, stop: &Stop) -> Result<Bro
     }
     // A power cut must not leave an empty file in its place.
     syncfs(&into).map_err(|errno| TreeError::file("write", &staging)(errno.into()))?;
-    for (number, Item { path, .. }) in items.iter().enumerate() {
-        let (staged, place) = (staging.join(number.to_string()), means.to.join(path));
-        if staged.symlink_metadata().is_err() {
-            continue;
-        }
-        if let Some(parent) = place.parent() {
-            fs_err::create_dir_all(parent).map_err(TreeError::file("make", parent))?;
-        }
-        fs_err::rename(&staged, &place).map_err(TreeError::file("bring", &place))?;
-        if !brought.torn.contains(&number) && wanted.iter().any(|wanted| wanted.path == *path) {
-            brought.whole.push(path.clone());
-        }
-    }
+    let is_whole =
+        |number: usize, path: &Utf8Path| !brought.torn.contains(&number) && wanted.iter().any(|item| item.path == path);
+    let paths = items.iter().map(|item| item.path.clone());
+    let staged = paths.enumerate().map(|(number, path)| (is_whole(number, &path), path)).collect();
+    let staged = Staged { state: state.to_owned(), items: staged, earlier: whole };
+    staged.write(&staging)?;
+    brought.whole = staged.place(&staging, &means.to)?;
     Ok(brought)
 }
 
 /// The items that are not in their place; of a folder that is there, what is missing in it.
-fn missing(means: &Means, items: &[Item]) -> Vec<Item> {
-    let mut open = items.to_vec();
+fn missing(means: &Means, items: &[Item], rules: &Rules, whole: &[Utf8PathBuf]) -> Vec<Item> {
+    let mut open: Vec<Item> = items.iter().filter(|item| !whole.contains(&item.path)).cloned().collect();
     let mut missing = Vec::new();
     while let Some(Item { path, how, is_dir }) = open.pop() {
         let (source, place) = (means.from.join(&path), means.to.join(&path));
@@ -139,9 +152,10 @@ fn missing(means: &Means, items: &[Item]) -> Vec<Item> {
         };
         if there.is_dir() && source.symlink_metadata().is_ok_and(|source| source.is_dir()) {
             let Ok(entries) = source.read_dir_utf8() else { continue };
-            open.extend(entries.filter_map(Result::ok).map(|entry| {
+            open.extend(entries.filter_map(Result::ok).filter_map(|entry| {
                 let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
-                Item { path: path.join(entry.file_name()), how, is_dir }
+                let how = rules.inside(entry.path().as_std_path(), is_dir, how)?;
+                Some(Item { path: path.join(entry.file_name()), how, is_dir })
             }));
         }
     }

@@ -7,10 +7,12 @@ mod file;
 mod remove;
 mod rules;
 mod select;
+mod staged;
 mod stop;
 
-pub use bring::{Brought, STAGING, bring};
+pub use bring::{Brought, bring};
 pub use error::TreeError;
 pub use remove::remove;
 pub use rules::Rules;
 pub use select::{Item, select};
+pub use staged::finish;

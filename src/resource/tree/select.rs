@@ -26,16 +26,19 @@ impl Item {
 }
 
 /// The items that `rules` name among `ignored`, the paths below `root` that git ignores as it lists them (a folder that
-/// stands for all in it ends with `/`). Other checkouts that lie there are never looked into.
+/// stands for all in it ends with `/`), as far as the tree `to` has a folder for them. Other checkouts that lie there are never looked into.
 ///
 /// # Errors
 /// When a folder cannot be read.
-pub async fn select(root: &Utf8Path, rules: &Rules, ignored: &[String]) -> Result<Vec<Item>, TreeError> {
-    let (root, rules, ignored) = (root.to_owned(), rules.clone(), ignored.to_vec());
+pub async fn select(root: &Utf8Path, to: &Utf8Path, rules: &Rules, ignored: &[String]) -> Result<Vec<Item>, TreeError> {
+    let (root, to, rules, ignored) = (root.to_owned(), to.to_owned(), rules.clone(), ignored.to_vec());
     on_thread(move |stop| {
         let mut items = Vec::new();
-        let mut open: Vec<(Utf8PathBuf, bool)> =
-            ignored.iter().map(|path| (Utf8PathBuf::from(path.trim_end_matches('/')), path.ends_with('/'))).collect();
+        let mut open: Vec<(Utf8PathBuf, bool)> = ignored
+            .iter()
+            .map(|path| (Utf8PathBuf::from(path.trim_end_matches('/')), path.ends_with('/')))
+            .filter(|(path, _)| path.parent().is_none_or(|parent| to.join(parent).is_dir()))
+            .collect();
         while let Some((path, is_dir)) = open.pop() {
             let full = root.join(&path);
             if stop.is_told() || rules.is_skipped(full.as_std_path(), is_dir) {

@@ -1,5 +1,7 @@
 //! Makes the worktree of an agent, or finds it as it is; what was cut off is repaired.
 
+use std::time::Duration;
+
 use camino::Utf8Path;
 
 use super::{
@@ -14,6 +16,11 @@ use crate::{
     },
     store::worktree::{Stage, WorktreeClaim},
 };
+
+/// How long a git that was told to end may take for it.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often its locks are looked at.
+const INTERVAL: Duration = Duration::from_millis(10);
 
 /// A worktree as it is wanted.
 #[derive(Clone, Debug)]
@@ -73,12 +80,12 @@ pub async fn ensure(request: &Request<'_>) -> Result<Found, WorktreeError> {
             again(request, &found, request.branch.is_some()).await
         }
         Stage::Removing => {
-            remove::folder_and_registration(git, request.root, &found).await?;
+            remove::folder_and_registration(git, request.root, common_dir, &found).await?;
             again(request, &found, request.branch.is_some()).await
         }
         _ if !found.dir.exists() => {
             // Removed by hand. Its commits are on its branch.
-            remove::registration(git, request.root, &found).await?;
+            remove::registration(git, request.root, common_dir, &found).await?;
             again(request, &found, true).await
         }
         _ if !found.is_there() => Err(WorktreeError::Forgotten { id, dir: found.dir }),
@@ -151,15 +158,31 @@ fn free_place(request: &Request<'_>, dir: &Utf8Path) -> Result<(), WorktreeError
 
 /// Writes the tracked files. Nobody was told of the worktree yet, so there is nothing in it that could be lost.
 async fn check_out(git: &Git, found: &mut Found, own: &Utf8Path) -> Result<(), WorktreeError> {
-    // git died with whoever held it.
-    let lock = found.private.join("index.lock");
-    if let Err(source) = std::fs::remove_file(&lock)
-        && source.kind() != std::io::ErrorKind::NotFound
-    {
-        return Err(WorktreeError::File { act: "remove", path: lock, source });
-    }
+    unlock(&found.private).await?;
     git.run(&found.dir, &["reset", "--hard", "--quiet"]).await?;
     found.advance(own, Stage::Filling)
+}
+
+/// Waits until a git that is ending has removed its locks. One that was killed never does: then nobody holds them.
+async fn unlock(private: &Utf8Path) -> Result<(), WorktreeError> {
+    let fail = |act| move |source| WorktreeError::File { act, path: private.to_owned(), source };
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let mut entries = private.read_dir_utf8().map_err(fail("read"))?;
+        let Some(lock) =
+            entries.find_map(|entry| Some(entry.ok()?.into_path()).filter(|path| path.extension() == Some("lock")))
+        else {
+            return Ok(());
+        };
+        if tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(INTERVAL).await;
+            continue;
+        }
+        match std::fs::remove_file(&lock) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => return Err(fail("unlock")(source)),
+            _ => {}
+        }
+    }
 }
 
 /// Takes back what `git worktree add` had done when it was cut off. It writes no file of the project, so a folder that
@@ -173,7 +196,7 @@ async fn undo_adding(request: &Request<'_>, found: &Found) -> Result<(), Worktre
     if foreign || !ours {
         return Err(WorktreeError::Taken { id: request.id, dir: found.dir.clone() });
     }
-    remove::folder_and_registration(request.git, request.root, found).await
+    remove::folder_and_registration(request.git, request.root, request.common_dir, found).await
 }
 
 fn is_empty(dir: &Utf8Path) -> bool {

@@ -8,8 +8,14 @@ use crate::process::cmd::{Cmd, Output};
 
 /// Settings over the user's: no hook runs (what a worktree needs beyond its files, the manifest says), and nothing that
 /// was remembered of the files is believed.
-const SETTINGS: [&str; 4] =
-    ["core.hooksPath=/dev/null", "core.fsmonitor=false", "core.untrackedCache=false", "checkout.workers=0"];
+/// Another git that is at work in this moment is waited for, in milliseconds.
+const SETTINGS: [&str; 5] = [
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.untrackedCache=false",
+    "core.filesRefLockTimeout=2000",
+    "checkout.workers=0",
+];
 
 /// git, with a user's own configuration.
 #[derive(Clone, Debug)]
@@ -31,7 +37,7 @@ impl Git {
 
     fn command(&self, directory: &Utf8Path, args: &[&str]) -> Cmd {
         let settings = SETTINGS.iter().flat_map(|setting| ["-c", setting]);
-        Cmd::new("git").args(settings.chain(args.iter().copied())).envs(&self.env).cwd(directory).dies_with_us()
+        Cmd::new("git").args(settings.chain(args.iter().copied())).envs(&self.env).cwd(directory).ends_with_us()
     }
 
     /// What `git <args>` in `directory` prints.

@@ -89,6 +89,25 @@ pub(super) fn all(common_dir: &Utf8Path) -> Vec<Worktree> {
     found
 }
 
+/// Private folders of a worktree at `dir` whose making was cut off, once that folder is gone: those that name it, and
+/// those of its name that name nothing yet.
+pub(super) fn remains(common_dir: &Utf8Path, dir: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let Ok(entries) = common_dir.join("worktrees").read_dir_utf8() else { return Vec::new() };
+    let is_one = |private: &Utf8PathBuf| {
+        let name = private.file_name().unwrap_or_default().strip_prefix(dir.file_name().unwrap_or("/"));
+        // git adds a number to a name that is taken.
+        let of_its_name = name.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
+        match std::fs::read_to_string(private.join("gitdir")) {
+            Ok(text) if !text.trim().is_empty() => resolve(&private.join(text.trim_end())) == dir.join(".git"),
+            _ => {
+                of_its_name
+                    && std::fs::read_to_string(private.join("locked")).is_ok_and(|why| why.trim() == "initializing")
+            }
+        }
+    };
+    entries.filter_map(|entry| Some(entry.ok()?.into_path())).filter(is_one).collect()
+}
+
 /// Whether the checkout `workdir` is some agent's own worktree.
 #[must_use]
 pub fn is_an_agents(workdir: &Utf8Path) -> bool {

@@ -43,7 +43,7 @@ pub async fn remove(
     } else {
         found.advance(own, Stage::Removing)?;
     }
-    folder_and_registration(git, root, found).await?;
+    folder_and_registration(git, root, common_dir, found).await?;
     ends.push(end_branch(git, root, common_dir, found).await?);
     Ok(ends)
 }
@@ -67,17 +67,30 @@ async fn rescue(git: &Git, root: &Utf8Path, found: &Found) -> Result<Option<Bran
 }
 
 /// Removes the folder, then what git keeps of it.
-pub(super) async fn folder_and_registration(git: &Git, root: &Utf8Path, found: &Found) -> Result<(), WorktreeError> {
+pub(super) async fn folder_and_registration(
+    git: &Git,
+    root: &Utf8Path,
+    common_dir: &Utf8Path,
+    found: &Found,
+) -> Result<(), WorktreeError> {
     let dir = &found.dir;
     tree::remove(dir).await.map_err(|source| WorktreeError::File { act: "remove", path: dir.clone(), source })?;
-    registration(git, root, found).await
+    registration(git, root, common_dir, found).await
 }
 
 /// Has git forget a worktree of ours whose folder is gone.
-pub(super) async fn registration(git: &Git, root: &Utf8Path, found: &Found) -> Result<(), WorktreeError> {
+pub(super) async fn registration(
+    git: &Git,
+    root: &Utf8Path,
+    common_dir: &Utf8Path,
+    found: &Found,
+) -> Result<(), WorktreeError> {
     if !found.private.as_str().is_empty() && found.private.exists() {
         // Twice: a locked one too, as `git worktree add` leaves it when it is cut off.
         git.run(root, &["worktree", "remove", "--force", "--force", found.dir.as_str()]).await?;
+    }
+    for private in place::remains(common_dir, &found.dir) {
+        tree::remove(&private).await.map_err(|source| WorktreeError::File { act: "remove", path: private, source })?;
     }
     Ok(())
 }
