@@ -68,5 +68,8 @@ fn show(json: bool, context: &Context) -> Result<ExitCode> {
         context.printer.answer(format_args!("infra: {state}"));
         context.printer.answer(process_table(&processes));
     }
+    if state == Overall::Down {
+        context.printer.tell("The infra does not run; it is started by: agent-harness setup-infra");
+    }
     Ok(if state == Overall::Running { ExitCode::Ok } else { ExitCode::Unwell })
 }

@@ -64,6 +64,10 @@ pub struct StackSpec {
     pub name: StackName,
     /// Its processes; names are unique, `after` has no cycle (checked by [`crate::model::order`]).
     pub processes: Vec<ProcessSpec>,
+    /// The only boot of the machine in which it may be started again as it is written here; `None` is any. In another
+    /// one it is not meant to run until somebody looked at what the machine's end left of its data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<String>,
 }
 
 /// One process of a stack, ready to be executed.

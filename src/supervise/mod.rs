@@ -133,7 +133,7 @@ async fn supervise(directory: &StackDir) -> Result<End, SuperviseError> {
         closing: false,
     };
     let to_close = spec.is_none();
-    set.take_over(spec.unwrap_or(StackSpec { name, processes: Vec::new() }), &children).await?;
+    set.take_over(spec.unwrap_or(StackSpec { name, processes: Vec::new(), boot: None }), &children).await?;
     if to_close {
         // Whoever began to stop this stack died in between.
         set.begin_close().await;

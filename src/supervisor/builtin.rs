@@ -2,7 +2,7 @@
 //!
 //! A supervisor runs exactly when its control socket answers. What a stack is to run stands in its `spec.json`: as long
 //! as that file is there the stack is meant to run, and whoever finds no supervisor then may start one, which adopts
-//! the processes that still live ([`Builtin::resume`]).
+//! the processes that still live ([`Builtin::resume`]). One that is bound to a boot is not meant to run in another.
 
 use std::{
     process::Child,
@@ -26,7 +26,7 @@ use crate::{
         capture,
         cgroup::Cgroup,
         group,
-        identity::Handle,
+        identity::{self, Handle},
         spawn::{self, Launch},
     },
     store::atomic::{self, Access},
@@ -97,10 +97,20 @@ impl Builtin {
         if let Some(client) = self.connect(stack).await? {
             return Ok(Some(client));
         }
-        if !self.paths.stack(stack).spec().exists() {
+        if !self.is_meant_to_run(stack)? {
             return Ok(None);
         }
         self.start(stack).await.map(Some)
+    }
+
+    /// Whether there is a specification that holds in this boot of the machine.
+    fn is_meant_to_run(&self, stack: StackName) -> Result<bool, SupervisorError> {
+        if !self.paths.stack(stack).spec().exists() {
+            return Ok(false);
+        }
+        let Some(boot) = self.specification(stack)?.boot else { return Ok(true) };
+        let now = identity::boot_id().map_err(|source| SupervisorError::Boot { stack, source })?;
+        Ok(boot == now)
     }
 
     /// Has `spec` run: writes it, starts the supervisor if there is none, else lets it take over what changed. A
@@ -142,7 +152,7 @@ impl Builtin {
         let client = match Client::connect(&directory.socket()).await? {
             Some(client) => Some(client),
             // Its record, if it can be used, knows how each process is to be stopped.
-            None if directory.spec().exists() => self.start(stack).await.ok(),
+            None if self.is_meant_to_run(stack).unwrap_or(true) => self.start(stack).await.ok(),
             None => None,
         };
         if let Some(client) = client {

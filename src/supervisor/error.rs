@@ -54,6 +54,14 @@ pub enum SupervisorError {
         /// The end of that log.
         tail: String,
     },
+    /// The kernel does not tell which boot this is.
+    #[error("cannot tell whether stack {stack} is of this boot of the machine")]
+    Boot {
+        /// The stack.
+        stack: StackName,
+        /// Why.
+        source: ProcessError,
+    },
     /// What is left of a stack without a supervisor could not be ended.
     #[error("cannot end what is left of stack {stack}")]
     Leftover {
@@ -70,9 +78,11 @@ pub enum SupervisorError {
 impl Diagnose for SupervisorError {
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Directory { .. } | Self::Start { .. } | Self::NotUp { .. } | Self::Leftover { .. } => {
-                ExitCode::StepFailed
-            }
+            Self::Directory { .. }
+            | Self::Start { .. }
+            | Self::NotUp { .. }
+            | Self::Boot { .. }
+            | Self::Leftover { .. } => ExitCode::StepFailed,
             Self::Order { .. } => ExitCode::Usage,
             Self::Spec { source, .. } => source.exit_code(),
             Self::Wire(error) => error.exit_code(),
@@ -87,6 +97,7 @@ impl Diagnose for SupervisorError {
             | Self::Order { .. }
             | Self::Spec { .. }
             | Self::Start { .. }
+            | Self::Boot { .. }
             | Self::Leftover { .. } => None,
         }
     }

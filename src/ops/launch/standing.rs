@@ -94,5 +94,5 @@ pub(super) fn specification(project: &Project, record: &AgentRecord) -> Result<S
     let resolve = |process| text::resolve_process(&settings.manifest, process, &values, &record.base_env);
     let processes: Vec<ProcessSpec> =
         settings.manifest.process.iter().map(resolve).collect::<std::result::Result<_, _>>()?;
-    Ok(StackSpec { name: StackName::Agent(record.id), processes })
+    Ok(StackSpec { name: StackName::Agent(record.id), processes, boot: None })
 }

@@ -23,13 +23,13 @@ use crate::{
     },
     ops::evidence,
     output::progress::Progress,
-    process::spawn,
+    process::{identity, spawn},
     resource::{
         mailbox,
         ports::{self, Needed},
     },
     store::registry::InfraClaim,
-    supervisor::builtin::Builtin,
+    supervisor::{SupervisorError, builtin::Builtin},
     wire::protocol::Until,
 };
 
@@ -74,7 +74,9 @@ pub(super) async fn start(wanted: &Wanted<'_>, progress: &Progress) -> Result<In
     record.browser.clone_from(&browser);
     record.write(paths)?;
     let processes = processes(wanted, &existing, cluster.as_ref(), browser.as_ref());
-    let spec = StackSpec { name: StackName::Infra, processes };
+    // What was not synced must not be used again before it was judged, whoever asks first after the machine went down.
+    let boot = (cluster.is_some() && wanted.durability == Durability::Off).then(this_boot).transpose()?;
+    let spec = StackSpec { name: StackName::Infra, processes, boot };
     let was_running = !own.is_empty();
     let mut client = builtin.ensure(&spec).await?;
     let mut again = if was_running { unwell(&client.status().await?) } else { Vec::new() };
@@ -116,6 +118,11 @@ async fn cluster(wanted: &Wanted<'_>, binaries: &PostgresBinaries, progress: &Pr
         password: &secrets.postgres,
     };
     Ok(postgres::ensure(request, &mut |event| progress.tell(event)).await?)
+}
+
+fn this_boot() -> Result<String> {
+    let fail = |source| SupervisorError::Boot { stack: StackName::Infra, source };
+    Ok(identity::boot_id().map(str::to_owned).map_err(fail)?)
 }
 
 /// Checks that nobody else has our ports, on any address of this machine.

@@ -30,7 +30,7 @@ impl Stack {
         let paths = Paths { state: world.path("state"), cache: world.path("cache") };
         let builtin = Builtin::with_program(&paths, env!("CARGO_BIN_EXE_agent-harness").into());
         let name = StackName::Agent("1".parse().expect("an id"));
-        Self { paths, builtin, spec: StackSpec { name, processes } }
+        Self { paths, builtin, spec: StackSpec { name, processes, boot: None } }
     }
 
     pub(crate) fn directory(&self) -> StackDir {
