@@ -10,6 +10,7 @@ use crate::{
     exit_code::ExitCode,
     ops::project::Project,
     output::{printer::Printer, progress::Progress},
+    process::memory,
 };
 
 /// Handed to every command's `run`.
@@ -112,7 +113,8 @@ impl Context {
     /// # Errors
     /// What `work` returns.
     pub fn serve<T, F: Future<Output = Result<T>>>(&self, work: impl FnOnce(CancellationToken) -> F) -> Result<T> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::Runtime)?;
+        let runtime = memory::trimmed(tokio::runtime::Builder::new_current_thread().enable_all());
+        let runtime = runtime.map_err(RunError::Runtime)?;
         runtime.block_on(async {
             use tokio::signal::unix::{SignalKind, signal};
             let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Runtime)?;

@@ -4,7 +4,22 @@
 //! around every page that is touched, and starting touches a lot. What is mapped and clean can be dropped at any time;
 //! what is used again comes back from the page cache.
 
-use std::io;
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::Notify,
+};
+
+/// Rest after which a process is taken to wait.
+pub const REST: Duration = Duration::from_secs(2);
 
 /// Drops the clean pages of program and libraries, and returns freed heap to the kernel. Takes about a millisecond;
 /// the next work takes a fraction of one longer.
@@ -18,6 +33,49 @@ pub fn trim() -> io::Result<()> {
         drop_pages(range)?;
     }
     Ok(())
+}
+
+/// An event loop that wakes no more often during a rest has rested; the timer of the rest itself wakes it up to three
+/// times, once for each wheel of tokio's that it passes.
+const FEW_WAKES: u64 = 8;
+
+/// The event loop of `builder` for a service: it gives back memory whenever it had nothing to do for [`REST`].
+///
+/// # Errors
+/// When the kernel gives no event loop.
+pub fn trimmed(builder: &mut Builder) -> io::Result<Runtime> {
+    // Without it everything goes on as well.
+    at_rest(builder, REST, || drop(trim()))
+}
+
+/// Does `act` whenever the event loop had nothing to do for `rest`, once for each time that it had.
+fn at_rest(builder: &mut Builder, rest: Duration, act: impl Fn() + Send + 'static) -> io::Result<Runtime> {
+    let (woken, wakes) = (Arc::new(Notify::new()), Arc::new(AtomicU64::new(0)));
+    let wakened = (Arc::clone(&woken), Arc::clone(&wakes));
+    builder.on_thread_unpark(move || {
+        wakened.1.fetch_add(1, Ordering::Relaxed);
+        wakened.0.notify_one();
+    });
+    let runtime = builder.build()?;
+    runtime.spawn(async move {
+        loop {
+            let before = wakes.load(Ordering::Relaxed);
+            tokio::time::sleep(rest).await;
+            if wakes.load(Ordering::Relaxed) > before + FEW_WAKES {
+                continue;
+            }
+            act();
+            // A note of what woke it before must not wake it now.
+            let noted = woken.notified();
+            tokio::pin!(noted);
+            if noted.as_mut().enable() {
+                woken.notified().await;
+            } else {
+                noted.await;
+            }
+        }
+    });
+    Ok(runtime)
 }
 
 /// The read-only mappings of files of which no page was written: code and constants. Where relocation has written into
@@ -91,6 +149,25 @@ Anonymous:             0 kB
 Anonymous:             0 kB
 ";
         assert_eq!(clean_ranges(maps), [(0x1000, 0x2000), (0x2000, 0x3000)]);
+    }
+
+    #[test]
+    fn a_loop_gives_back_once_after_each_time_that_it_worked() {
+        let rest = Duration::from_millis(5);
+        let (acted, acts) = std::sync::mpsc::channel();
+        let act = move || acted.send(()).expect("the test listens");
+        let service = at_rest(Builder::new_current_thread().enable_all(), rest, act).expect("a loop");
+        let work = service.handle().clone();
+        let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || drop(service.block_on(ended)));
+        let limit = Duration::from_secs(30);
+        for _ in 0..2 {
+            acts.recv_timeout(limit).expect("it rests");
+            acts.recv_timeout(20 * rest).expect_err("it has rested already");
+            work.spawn(async {});
+        }
+        end.send(()).expect("it runs");
+        thread.join().expect("no panic");
     }
 
     #[test]

@@ -35,9 +35,6 @@ use crate::{
     },
 };
 
-/// Time from the first work after a rest until the memory that it took is given back.
-const TRIM_AFTER: Duration = Duration::from_secs(2);
-
 /// The processes of one stack.
 pub(super) struct Set {
     pub(super) directory: StackDir,
@@ -83,7 +80,7 @@ impl Set {
     /// When the keeper cannot be had or the record not be written.
     pub(super) async fn serve(&mut self, mut leave: impl AsyncFnMut()) -> Result<End, SuperviseError> {
         // What was only needed to start, or to answer, is given back a little later.
-        let mut trim_at = Some(Instant::now() + TRIM_AFTER);
+        let mut trim_at = Some(Instant::now() + memory::REST);
         loop {
             self.settle().await?;
             if self.closing && self.units.iter().all(|unit| !unit.machine.is_moving() && !unit.machine.is_running()) {
@@ -119,7 +116,7 @@ impl Set {
                     return Ok(End::Left);
                 }
             }
-            trim_at.get_or_insert_with(|| Instant::now() + TRIM_AFTER);
+            trim_at.get_or_insert_with(|| Instant::now() + memory::REST);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use camino::Utf8PathBuf;
 
-use crate::{commands::Context, error::Result, exit_code::ExitCode, infra::embedded::mail};
+use crate::{commands::Context, error::Result, exit_code::ExitCode, infra::embedded::mail, process::memory};
 
 /// SMTP, API and page on loopback
 #[derive(Debug, clap::Args)]
@@ -25,8 +25,8 @@ impl Args {
     /// When a port is taken or the data cannot be used.
     pub fn run(self, context: &Context) -> Result<ExitCode> {
         // Its own loop: SIGTERM is how a service is told to end, and no interruption of a command.
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(mail::MailError::Runtime)?;
+        let runtime = memory::trimmed(tokio::runtime::Builder::new_current_thread().enable_all())
+            .map_err(mail::MailError::Runtime)?;
         runtime.block_on(mail::serve(self.root, self.smtp_port, self.web_port, context.printer.clone()))?;
         Ok(ExitCode::Ok)
     }

@@ -46,9 +46,6 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// A supervisor that takes no message for this long is cut off; it may connect again.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
 
-/// Time from work until the memory that it took is given back.
-const TRIM_AFTER: Duration = Duration::from_secs(2);
-
 /// The keeper of one stack.
 struct Keeper {
     directory: StackDir,
@@ -88,7 +85,7 @@ impl Keeper {
         loop {
             let (ended, connecting, speaking) = self.wait(ends, listener)?;
             if ended || connecting || speaking {
-                self.trim = Some(Instant::now() + TRIM_AFTER);
+                self.trim = Some(Instant::now() + memory::REST);
             } else if self.trim.is_some_and(|at| at <= Instant::now()) {
                 // Without it everything goes on as well.
                 drop(memory::trim());

@@ -29,7 +29,8 @@ max_logical_replication_workers = 0
 password_encryption = scram-sha-256
 
 shared_preload_libraries = 'pg_stat_statements'
-shared_buffers = 32MB
+shared_buffers = 16MB
+wal_buffers = 1MB
 huge_pages = off
 dynamic_shared_memory_type = mmap
 jit = off

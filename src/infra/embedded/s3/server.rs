@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{ServeError, console::Console, http::S3Http, maintenance, roots::Roots};
-use crate::output::printer::Printer;
+use crate::{output::printer::Printer, process::memory};
 
 /// How long requests that run at SIGTERM may take to end.
 const GRACE: Duration = Duration::from_secs(5);
@@ -40,12 +40,9 @@ pub struct Options {
 /// # Errors
 /// When the service cannot start.
 pub fn serve(options: &Options, printer: &Printer) -> Result<(), ServeError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(WORKERS)
-        .thread_keep_alive(WORKER_IDLE)
-        .build()
-        .map_err(ServeError::Runtime)?;
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().max_blocking_threads(WORKERS).thread_keep_alive(WORKER_IDLE);
+    let runtime = memory::trimmed(&mut builder).map_err(ServeError::Runtime)?;
     runtime.block_on(run(options, printer))
 }
 
