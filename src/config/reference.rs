@@ -25,7 +25,7 @@ mod tests {
     use super::*;
     use crate::{
         config::manifest,
-        model::manifest::{Infra, Worktree},
+        model::manifest::{Infra, Programs, Worktree},
     };
 
     fn keys(schema: &serde_json::Value, found: &mut BTreeSet<String>) {
@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn the_default_file_loads_and_shows_the_defaults() {
         let loaded = manifest::parse(&[("default.toml".into(), DEFAULT_TOML.to_owned())]).expect("it loads");
-        assert_eq!(loaded.manifest.infra, Infra::default());
+        assert_eq!(Infra { programs: Programs::default(), ..loaded.manifest.infra }, Infra::default());
         assert_eq!(loaded.manifest.worktree.dir, Worktree::default().dir);
     }
 

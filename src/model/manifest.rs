@@ -3,6 +3,7 @@
 //! These types are the JSON schema and the reference. Texts still carry their `{{ }}`; `config::text` resolves them.
 //! Loading, positions in errors and `harness.local.toml` are `config::manifest`.
 
+use camino::Utf8PathBuf;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -123,6 +124,21 @@ pub struct Infra {
     pub durability: Durability,
     /// Ports of the shared services.
     pub ports: InfraPorts,
+    /// Programs of others that the embedded services run.
+    pub programs: Programs,
+}
+
+/// `[infra.programs]`: each is found on the machine or obtained when it is left out. Looked at when the infra is
+/// started.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Programs {
+    /// The folder of PostgreSQL's programs, absolute.
+    #[schemars(with = "Option<String>")]
+    pub postgres: Option<Utf8PathBuf>,
+    /// A headless shell or a Chromium, absolute.
+    #[schemars(with = "Option<String>")]
+    pub browser: Option<Utf8PathBuf>,
 }
 
 impl Default for Infra {
@@ -134,6 +150,7 @@ impl Default for Infra {
             s3_expire_days: 0,
             durability: Durability::default(),
             ports: InfraPorts::default(),
+            programs: Programs::default(),
         }
     }
 }

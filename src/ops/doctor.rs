@@ -4,7 +4,11 @@ use futures_util::future::join_all;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{project::Project, require, setup::InfraRecord};
+use super::{
+    project::Project,
+    require,
+    setup::{self, InfraRecord},
+};
 use crate::{
     config::paths::Paths,
     error::{Error, Result},
@@ -82,6 +86,7 @@ pub async fn examine(paths: &Paths, project: Option<&Project>) -> Result<Vec<Fin
             }
         });
         findings.extend(join_all(programs).await);
+        findings.extend(configured(project).await);
     }
     Ok(findings)
 }
@@ -106,6 +111,21 @@ fn control_group() -> Finding {
             format!("none can be made ({reason}); members are found by session, parent and mark, which does as well"),
         ),
     }
+}
+
+/// The programs that the manifest names for the infra, tried.
+async fn configured(project: &Project) -> Vec<Finding> {
+    let (postgres, browser) = setup::configured(project).await;
+    let mut findings = Vec::new();
+    findings.extend(postgres.map(|found| match found {
+        Ok(found) => finding("infra.programs.postgres", Verdict::Ok, format!("{} in {}", found.version, found.bin_dir)),
+        Err(error) => missing("infra.programs.postgres", &error),
+    }));
+    findings.extend(browser.map(|found| match found {
+        Ok(found) => finding("infra.programs.browser", Verdict::Ok, format!("{} in {}", found.version, found.path)),
+        Err(error) => missing("infra.programs.browser", &error),
+    }));
+    findings
 }
 
 /// What the infra was set up with.

@@ -155,6 +155,11 @@ impl Checker<'_> {
         if let Err(error) = ports::check_infra(&infra.ports) {
             return self.fail(&place.key("ports").key(error.name()), error.to_string());
         }
+        for (name, path) in [("postgres", &infra.programs.postgres), ("browser", &infra.programs.browser)] {
+            if path.as_ref().is_some_and(|path| !path.is_absolute()) {
+                return self.fail(&place.key("programs").key(name), "this path must start with `/`");
+            }
+        }
         Ok(())
     }
 

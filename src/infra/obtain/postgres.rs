@@ -96,8 +96,17 @@ impl Machine<'_> {
     pub async fn postgres(&self, wanted: &PostgresWanted) -> Result<PostgresBinaries, ObtainError> {
         if let Some(path) = &wanted.configured {
             let refuse = |why| ObtainError::Configured { what: WHAT, path: path.clone(), why };
-            let bin = [path.join("bin"), path.clone()].into_iter().find(|bin| bin.join("postgres").is_file());
-            let bin = bin.or_else(|| path.parent().map(Utf8Path::to_owned)).unwrap_or_default();
+            let folder = if path.is_file() { path.parent() } else { Some(path.as_path()) };
+            let folder = folder.ok_or_else(|| refuse("it is no folder".to_owned()))?;
+            if !folder.is_dir() {
+                return Err(refuse("there is no such folder".to_owned()));
+            }
+            let bins = [folder.join("bin"), folder.to_owned()];
+            let bin = bins.into_iter().find(|bin| bin.join("postgres").is_file());
+            let bin = bin.ok_or_else(|| refuse("neither it nor a bin in it has the program postgres".to_owned()))?;
+            if !bin.join("initdb").is_file() {
+                return Err(refuse(format!("{bin} has no program initdb")));
+            }
             let found = self.inspect(&bin, Origin::Configured, wanted.run_as).await.map_err(refuse)?;
             return found.lacks(wanted).map_or(Ok(found), |why| Err(refuse(why)));
         }

@@ -16,7 +16,7 @@ use crate::{
         obtain::{BrowserBinary, PostgresBinaries},
     },
     model::{
-        manifest::{Durability, Service},
+        manifest::{Durability, Programs, Service},
         ports::{infra_list, service_of},
         stack::{ProcessSpec, StackName, StackSpec},
         status::{ProcessState, ProcessStatus, StackStatus},
@@ -42,6 +42,7 @@ pub(super) struct Wanted<'a> {
     /// The caller's whole environment, for package managers.
     pub(super) environment: &'a Environment,
     pub(super) durability: Durability,
+    pub(super) programs: &'a Programs,
 }
 
 /// Starts what does not run. What runs already stays as it is, with the environment that it was started with.
@@ -70,6 +71,7 @@ pub(super) async fn start(wanted: &Wanted<'_>, progress: &Progress) -> Result<In
     };
     // Before anything can be in the cluster: whoever tears down after an interrupted setup has to reach it.
     let mut record = InfraRecord::new(wanted.claim, wanted.durability, wanted.base_env.clone());
+    record.programs.clone_from(wanted.programs);
     record.postgres.clone_from(&postgres_binaries);
     record.browser.clone_from(&browser);
     record.write(paths)?;

@@ -8,6 +8,7 @@ mod stop;
 
 use camino::Utf8PathBuf;
 
+pub use binaries::configured;
 pub use record::InfraRecord;
 pub use stop::{remove, stop};
 
@@ -85,6 +86,7 @@ pub async fn infra(project: &Project, progress: &Progress) -> Result<Infra> {
                 base_env: &project.base_env,
                 environment: &project.environment,
                 durability: project.settings.manifest.infra.durability,
+                programs: &project.settings.manifest.infra.programs,
             };
             embedded::start(&wanted, progress).await
         }
@@ -110,6 +112,7 @@ pub async fn running_server(paths: &Paths, claim: &InfraClaim, progress: &Progre
         base_env: &record.base_env,
         environment: &Environment::new(record.base_env.clone()),
         durability: record.durability,
+        programs: &record.programs,
     };
     let infra = embedded::start(&wanted, progress).await?;
     infra.postgres.map(|postgres| postgres.server).ok_or_else(|| super::OpsError::NoInfra.into())

@@ -13,7 +13,7 @@ use crate::{
         obtain::{BrowserBinary, PostgresBinaries},
         postgres::{Server, clone_cost::CloneCosts},
     },
-    model::manifest::{Durability, InfraPorts, Service},
+    model::manifest::{Durability, InfraPorts, Programs, Service},
     ops::OpsError,
     store::{
         atomic::{self, Access},
@@ -36,6 +36,9 @@ pub struct InfraRecord {
     pub durability: Durability,
     /// What the services have of the environment of the shell that set them up.
     pub base_env: IndexMap<String, String>,
+    /// The programs that were asked for.
+    #[serde(default)]
+    pub programs: Programs,
     /// The PostgreSQL that runs.
     pub postgres: Option<PostgresBinaries>,
     /// What cloning costs there.
@@ -53,6 +56,7 @@ impl InfraRecord {
             services: claim.services.clone(),
             durability,
             base_env,
+            programs: Programs::default(),
             postgres: None,
             costs: CloneCosts::default(),
             browser: None,
