@@ -105,8 +105,8 @@ pub(super) async fn start(wanted: &Wanted<'_>, progress: &Progress) -> Result<In
 
 /// What an earlier start left running and not well, except a PostgreSQL, which may be recovering.
 fn unwell(status: &StackStatus) -> Vec<String> {
-    let states = [ProcessState::Unready, ProcessState::BackOff, ProcessState::Failed];
-    let is_unwell = |is: &&ProcessStatus| is.name != Service::Postgres.name() && states.contains(&is.state);
+    let bad = [ProcessState::Unready, ProcessState::BackOff, ProcessState::Failed];
+    let is_unwell = |is: &&ProcessStatus| is.name != Service::Postgres.name() && bad.contains(&is.state);
     status.processes.iter().filter(is_unwell).map(|is| is.name.clone()).collect()
 }
 
