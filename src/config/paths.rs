@@ -14,6 +14,7 @@
 //!         templates/<template>/         logs of its steps
 //!         workdirs/<key>/               what was prepared in a workdir, and the logs of that
 //!         demo/                         the unpacked example
+//!         tmp/                          what the agents' programs put into TMPDIR
 //! <cache>/obtained/<name>-<version>/    unpacked artefacts
 //! ```
 
@@ -79,6 +80,13 @@ impl Paths {
     #[must_use]
     pub fn worktree_claim(&self, id: AgentId) -> Utf8PathBuf {
         self.agent(id).join("worktree.json")
+    }
+
+    /// `TMPDIR` of every agent's programs. One for all, because what they put there to be found again is caches by
+    /// content, which make the second agent's start quicker.
+    #[must_use]
+    pub fn temporary(&self) -> Utf8PathBuf {
+        self.state.join("tmp")
     }
 
     /// The directory of all locks.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
+use indexmap::IndexMap;
 
 use super::{
     ConfigError, env_names,
@@ -48,6 +49,21 @@ pub fn resolve(
         own_id,
         services,
     })
+}
+
+/// The longest `TMPDIR` that programs are given: a socket's path has at most 107 bytes, and Chromium adds 47 to it.
+const LONGEST_TEMPORARY: usize = 60;
+
+/// What processes may have of `environment`, with the temporary folder of `paths`, unless its path is too long.
+#[must_use]
+pub fn base_env(environment: &Environment, paths: &Paths) -> IndexMap<String, String> {
+    let mut base = environment.base();
+    let temporary = paths.temporary().into_string();
+    if temporary.len() <= LONGEST_TEMPORARY {
+        base.insert("TMPDIR".to_owned(), temporary);
+        base.sort_keys();
+    }
+    base
 }
 
 /// The current folder.
@@ -146,6 +162,7 @@ pub fn make_directories(paths: &Paths) -> Result<(), ConfigError> {
         (paths.state.clone(), true),
         (paths.cache.clone(), true),
         (paths.locks(), false),
+        (paths.temporary(), false),
         (paths.state.join("agents"), false),
         (paths.state.join("stacks"), false),
         (paths.state.join("infra"), true),
@@ -187,6 +204,17 @@ mod tests {
             ports.map(|ports| ports.postgres).map_err(|error| error.to_string()),
             expected.map_err(str::to_owned)
         );
+    }
+
+    #[test]
+    fn programs_get_our_temporary_folder_where_sockets_fit_in_it() {
+        let given = environment(&[("TMPDIR", "/theirs"), ("PORT", "1")]);
+        let of = |state: &str| {
+            let paths = Paths { state: state.into(), cache: "/c".into() };
+            base_env(&given, &paths).into_iter().collect::<Vec<_>>()
+        };
+        assert_eq!(of("/home/me/state"), [("TMPDIR".to_owned(), "/home/me/state/tmp".to_owned())]);
+        assert_eq!(of(&format!("/{}", "x".repeat(60))), [("TMPDIR".to_owned(), "/theirs".to_owned())]);
     }
 
     #[test]

@@ -185,7 +185,7 @@ async fn remove_template(
 /// Removes what the state directory holds when nothing is in use, and the directory itself when it is empty then.
 fn remove_empty_state(paths: &Paths) -> Result<()> {
     debug_assert!(!paths.stack(StackName::Infra).path().exists());
-    for name in ["templates", "workdirs", "stacks", "agents", "locks", "registry.json"] {
+    for name in ["templates", "workdirs", "stacks", "agents", "tmp", "locks", "registry.json"] {
         remove(&paths.state.join(name))?;
     }
     match fs_err::remove_dir(&paths.state) {

@@ -31,7 +31,8 @@ impl Project {
         let registry = Registry::read(&paths.registry())?;
         let settings = settings::resolve(directory, environment, |workdir| registry.owner_of(workdir))?;
         settings::make_directories(paths)?;
-        Ok(Self { settings, paths: paths.clone(), base_env: environment.base(), environment: environment.clone() })
+        let base_env = settings::base_env(environment, paths);
+        Ok(Self { settings, paths: paths.clone(), base_env, environment: environment.clone() })
     }
 
     /// The project of the current directory.

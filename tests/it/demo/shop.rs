@@ -94,7 +94,8 @@ impl Shop {
     pub(super) fn program(&self, argv: &[&str]) -> String {
         let mut command = Command::new(argv[0]);
         command.args(&argv[1..]).current_dir(&self.checkout);
-        command.env("HOME", self.world.path("home")).env("TMPDIR", self.world.path("tmp"));
+        // What these leave is no leftover of the harness.
+        command.env("HOME", self.world.path("home")).env("TMPDIR", self.world.path("home"));
         let output = command.output().unwrap_or_else(|error| panic!("{argv:?}: {error}"));
         let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "{argv:?}: {}\n{stdout}{stderr}", output.status);
