@@ -12,15 +12,17 @@ use std::{
 };
 
 use agent_harness::{
+    config::paths::Paths,
     infra::postgres::{Server, Session},
-    model::secret::Secret,
-    process::sockets,
+    model::{secret::Secret, stack::StackName},
+    process::{cgroup::Cgroup, sockets},
 };
+use camino::Utf8PathBuf;
 use rustix::process::Signal;
 
 use crate::{
     s3::raw::Signer,
-    world::{project::Project, run::Running},
+    world::{postgres::id as agent_id, project::Project, run::Running},
 };
 
 /// All of this world that a teardown could forget.
@@ -35,6 +37,7 @@ struct Machine {
     exclude: String,
     env_files: BTreeSet<String>,
     temporary: BTreeSet<String>,
+    cgroups: BTreeSet<String>,
 }
 
 impl Machine {
@@ -58,8 +61,31 @@ impl Machine {
             exclude: fs_err::read_to_string(project.root.join(".git/info/exclude")).unwrap_or_default(),
             env_files: names(&project.root).into_iter().filter(|name| name.starts_with(".env")).collect(),
             temporary: names(&project.world.path("home")),
+            cgroups: cgroups(project),
         }
     }
+}
+
+/// Those of this world's stacks, wherever in the kernel's hierarchies, without what changes as processes come and go.
+fn cgroups(project: &Project) -> BTreeSet<String> {
+    use sha2::Digest as _;
+    let paths = Paths { state: project.world.path("state"), cache: project.world.path("cache") };
+    let agents = (1..=9).map(|id| StackName::Agent(agent_id(id)));
+    let name = |stack: StackName| format!("-{}", hex::encode(&sha2::Sha256::digest(paths.mark(stack))[..8]));
+    let names: Vec<String> = agents.chain([StackName::Infra]).map(name).collect();
+    let (mut open, mut found) = (vec![Utf8PathBuf::from("/sys/fs/cgroup")], BTreeSet::new());
+    while let Some(directory) = open.pop() {
+        // One that goes meanwhile is another world's.
+        for entry in directory.read_dir_utf8().into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                if names.iter().any(|name| entry.file_name().ends_with(name)) {
+                    found.insert(entry.path().to_string());
+                }
+                open.push(entry.into_path());
+            }
+        }
+    }
+    found
 }
 
 /// The first column, asked by the superuser.
@@ -131,6 +157,9 @@ fn nothing_is_left_and_others_are_not_disturbed() {
     let during = Machine::look(&project);
     assert!(during.databases.contains("agent_1") && during.roles.contains("agent_1"));
     assert!(during.env_files.contains(".env.agent.1"));
+    if Cgroup::create("agent-harness-test").is_ok_and(|cgroup| cgroup.remove().is_ok()) {
+        assert_eq!(during.cgroups.len(), before.cgroups.len() + 1, "{:?}", during.cgroups);
+    }
     let of_1 = |file: &&String| file.contains("agent-1") || file.starts_with("agents/1");
     assert!(during.files.iter().filter(of_1).count() > 10, "{during:#?}");
     assert_eq!(project.git(&["status", "--porcelain"]), "", "git ignores what is ours");
