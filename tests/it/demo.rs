@@ -2,6 +2,7 @@
 
 mod life;
 mod shop;
+mod verify;
 
 use std::time::Duration;
 

@@ -423,3 +423,46 @@ fn a_stage_that_needs_the_agent_says_that_it_does_not_run() {
     let notice = verdict["stages"][0]["tasks"][0]["notice"].as_str().expect("a notice");
     assert!(notice.contains("agent 1 is unwell") && notice.contains("agent-harness launch 1"), "{notice}");
 }
+
+#[test]
+fn in_an_agents_own_worktree_its_tree_is_meant() {
+    let project = Project::with(
+        "name = \"verified\"\n[infra]\nservices = []\n[[process]]\nname = \"idle\"\nrun = \"sleep 1000\"\n\
+         [[verify.stage]]\nname = \"lint\"\ntasks = { lint = \"sh -c 'pwd; test ! -e broken'\" }\n",
+    );
+    let worktree = project.world.path("the worktree");
+    project.git(&["worktree", "add", "--quiet", worktree.as_str(), "-b", "work"]);
+    let in_worktree = |args: &[&str], folder: &str| {
+        let mut command = project.command(args);
+        crate::world::run::run(command.current_dir(worktree.join(folder)))
+    };
+    in_worktree(&["launch", "1"], "").exits(0);
+    project.ok(&["launch", "2"]);
+    fs_err::write(worktree.join("broken"), "").expect("a file");
+    let own = verdict(&in_worktree(&["verify"], "public").exits(1));
+    assert_eq!((&own["agent"], &own["workdir"]), (&json!(1), &json!(worktree)));
+    // Of the other agent from there, and of this one from elsewhere.
+    let other = verdict(&in_worktree(&["verify", "2"], "").exits(0));
+    assert_eq!((&other["agent"], &other["workdir"]), (&json!(2), &json!(project.root)));
+    let own = verdict(&project.run(&["verify", "1"]).exits(1));
+    assert_eq!(own["workdir"], json!(worktree));
+    let ran = project.run(&["verify"]).exits(2);
+    let both = format!("launched: 1 in {worktree}, 2 in {}", project.root);
+    assert!(ran.err.contains(&both), "{}", ran.err);
+}
+
+#[test]
+fn an_app_without_node_is_verified_too() {
+    let project = Project::guestbook();
+    project.ok(&["launch", "1"]);
+    assert_eq!(names(&passes(&project)["stages"]), [("test-unit", "pass")]);
+    let test = "tests/test_guestbook.py";
+    let whole = fs_err::read_to_string(project.root.join(test)).expect("a test");
+    let wrong = whole.replace("hello there!\")", "hello\")");
+    let line = wrong.lines().position(|line| line.contains("\"hello\")")).expect("the line") + 1;
+    project.write(test, &wrong);
+    let verdict = verdict(&project.run(&["verify", "1"]).exits(1));
+    let error = &verdict["first_error"];
+    assert_eq!((&error["stage"], &error["file"], &error["line"]), (&json!("test-unit"), &json!(test), &json!(line)));
+    assert!(error["message"].as_str().expect("a message").starts_with("AssertionError: 'hello there!'"), "{error}");
+}

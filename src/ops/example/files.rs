@@ -98,6 +98,7 @@ pub const FILES: &[ExampleFile] = carried![
     "packages/frontend/src/useAsked.ts",
     "packages/frontend/tsconfig.json",
     "packages/frontend/vite.config.js",
+    "scripts/test-changed.mjs",
     "tsconfig.base.json",
 ];
 

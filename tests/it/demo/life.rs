@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::{
     git, modified, overwrite,
     shop::{Answer, Shop, kill, wait},
+    verify,
 };
 use crate::{
     s3::raw::{self, Signer},
@@ -32,7 +33,7 @@ fn a_demo_from_its_start_to_its_removal() {
     starts_once(&shop);
     let made = the_pages_work(&shop);
     nothing_of_one_is_the_others(&shop, &made);
-    the_apps_own_checks_pass(&shop);
+    verify::tells_what_is_wrong_and_where(&shop);
     restarts_follow_contents(&shop);
     an_app_process_that_dies_is_back(&shop);
     services_that_die_are_back(&shop, &made);
@@ -144,12 +145,6 @@ fn nothing_of_one_is_the_others(shop: &Shop, made: &Made) {
     assert_eq!(ask_mail(shop, 2, &mail).status, 404);
     let list: Value = serde_json::from_slice(&ask_mail(shop, 2, "/api/v1/messages").body).expect("JSON");
     assert_eq!((&list["total"], &list["messages"]), (&json!(0), &json!([])));
-}
-
-fn the_apps_own_checks_pass(shop: &Shop) {
-    for script in ["typecheck", "lint", "test"] {
-        shop.program(&["npm", "run", "--silent", script]);
-    }
 }
 
 /// Touches a route: the app's own generator writes the same again, and says so.
