@@ -1,13 +1,12 @@
 //! Makes the worktree of an agent, or finds it as it is; what was cut off is repaired.
 
-use std::time::Duration;
-
 use camino::Utf8Path;
 
 use super::{
     Git, WorktreeError, branch,
     place::{self, Found},
     remove,
+    unlock::unlock,
 };
 use crate::{
     model::{
@@ -16,11 +15,6 @@ use crate::{
     },
     store::worktree::{Stage, WorktreeClaim},
 };
-
-/// How long a git that was told to end may take for it.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// How often its locks are looked at.
-const INTERVAL: Duration = Duration::from_millis(10);
 
 /// A worktree as it is wanted.
 #[derive(Clone, Debug)]
@@ -90,7 +84,7 @@ pub async fn ensure(request: &Request<'_>) -> Result<Found, WorktreeError> {
         }
         _ if !found.is_there() => Err(WorktreeError::Forgotten { id, dir: found.dir }),
         Stage::CheckingOut => {
-            check_out(git, &mut found, own).await?;
+            check_out(git, common_dir, &mut found, own).await?;
             Ok(found)
         }
         Stage::Filling | Stage::Preparing | Stage::Ready => Ok(found),
@@ -138,7 +132,7 @@ async fn add(request: &Request<'_>, dir: &Utf8Path, branch: BranchName, asked: b
     let private = made.ok_or_else(|| WorktreeError::Taken { id, dir: dir.clone() })?.private;
     let mut found = Found { private, dir, claim };
     found.advance(own, Stage::CheckingOut)?;
-    check_out(git, &mut found, own).await?;
+    check_out(git, common_dir, &mut found, own).await?;
     Ok(found)
 }
 
@@ -157,37 +151,16 @@ fn free_place(request: &Request<'_>, dir: &Utf8Path) -> Result<(), WorktreeError
 }
 
 /// Writes the tracked files. Nobody was told of the worktree yet, so there is nothing in it that could be lost.
-async fn check_out(git: &Git, found: &mut Found, own: &Utf8Path) -> Result<(), WorktreeError> {
-    unlock(&found.private).await?;
+async fn check_out(git: &Git, common_dir: &Utf8Path, found: &mut Found, own: &Utf8Path) -> Result<(), WorktreeError> {
+    unlock(common_dir, found).await?;
     git.run(&found.dir, &["reset", "--hard", "--quiet"]).await?;
     found.advance(own, Stage::Filling)
-}
-
-/// Waits until a git that is ending has removed its locks. One that was killed never does: then nobody holds them.
-async fn unlock(private: &Utf8Path) -> Result<(), WorktreeError> {
-    let fail = |act| move |source| WorktreeError::File { act, path: private.to_owned(), source };
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    loop {
-        let mut entries = private.read_dir_utf8().map_err(fail("read"))?;
-        let Some(lock) =
-            entries.find_map(|entry| Some(entry.ok()?.into_path()).filter(|path| path.extension() == Some("lock")))
-        else {
-            return Ok(());
-        };
-        if tokio::time::Instant::now() < deadline {
-            tokio::time::sleep(INTERVAL).await;
-            continue;
-        }
-        match std::fs::remove_file(&lock) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => return Err(fail("unlock")(source)),
-            _ => {}
-        }
-    }
 }
 
 /// Takes back what `git worktree add` had done when it was cut off. It writes no file of the project, so a folder that
 /// holds anything but git's own link is somebody else's.
 async fn undo_adding(request: &Request<'_>, found: &Found) -> Result<(), WorktreeError> {
+    unlock(request.common_dir, found).await?;
     let foreign = found
         .dir
         .read_dir_utf8()

@@ -10,6 +10,7 @@ mod git;
 mod inspect;
 mod place;
 mod remove;
+mod unlock;
 
 pub use ensure::{Request, check, ensure};
 pub use error::WorktreeError;

@@ -99,13 +99,17 @@ pub(super) fn remains(common_dir: &Utf8Path, dir: &Utf8Path) -> Vec<Utf8PathBuf>
         let of_its_name = name.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
         match std::fs::read_to_string(private.join("gitdir")) {
             Ok(text) if !text.trim().is_empty() => resolve(&private.join(text.trim_end())) == dir.join(".git"),
-            _ => {
-                of_its_name
-                    && std::fs::read_to_string(private.join("locked")).is_ok_and(|why| why.trim() == "initializing")
-            }
+            _ => of_its_name && names_nothing(private),
         }
     };
     entries.filter_map(|entry| Some(entry.ok()?.into_path())).filter(is_one).collect()
+}
+
+/// Whether git had only begun to write the private folder.
+fn names_nothing(private: &Utf8Path) -> bool {
+    let is_empty = private.read_dir_utf8().is_ok_and(|mut entries| entries.next().is_none());
+    is_empty
+        || std::fs::read_to_string(private.join("locked")).is_ok_and(|why| ["", "initializing"].contains(&why.trim()))
 }
 
 /// Whether the checkout `workdir` is some agent's own worktree.

@@ -5,6 +5,7 @@ use camino::Utf8Path;
 use super::{
     Git, WorktreeError, branch,
     place::{self, Found},
+    unlock::unlock,
 };
 use crate::{model::worktree::BranchName, resource::tree, store::worktree::Stage};
 
@@ -44,6 +45,7 @@ pub async fn remove(
         found.advance(own, Stage::Removing)?;
     }
     folder_and_registration(git, root, common_dir, found).await?;
+    unlock(common_dir, found).await?;
     ends.push(end_branch(git, root, common_dir, found).await?);
     Ok(ends)
 }

@@ -1,0 +1,40 @@
+//! Locks that git leaves behind when it is killed between taking one and noting that it has it.
+
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::{WorktreeError, place::Found};
+
+/// How long a git that was told to end may take for it. git holds these locks for milliseconds.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often they are looked at.
+const INTERVAL: Duration = Duration::from_millis(10);
+
+/// Waits until nobody has a lock on a worktree of ours that is half made or half removed, or on its branch. One that
+/// stays is nobody's, and is removed.
+pub(super) async fn unlock(common_dir: &Utf8Path, found: &Found) -> Result<(), WorktreeError> {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while let Some(lock) = lock_of(common_dir, found) {
+        if tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(INTERVAL).await;
+            continue;
+        }
+        match std::fs::remove_file(&lock) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                return Err(WorktreeError::File { act: "remove", path: lock, source });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn lock_of(common_dir: &Utf8Path, found: &Found) -> Option<Utf8PathBuf> {
+    let of_branch = common_dir.join(format!("{}.lock", found.claim.branch.reference()));
+    if of_branch.exists() {
+        return Some(of_branch);
+    }
+    let mut entries = found.private.read_dir_utf8().ok()?;
+    entries.find_map(|entry| Some(entry.ok()?.into_path()).filter(|path| path.extension() == Some("lock")))
+}
