@@ -6,8 +6,8 @@ use crate::{
     commands::{
         Context,
         agent::{AgentCommand, CliArgs, WithId},
-        demo, doctor, exec, guard, health, infra, init, launch, logs, ls, own_id, psql, restart, schema, serve,
-        setup_infra, slow_queries, stats, status, supervise, teardown, template, url, verify,
+        attach, demo, doctor, exec, guard, health, infra, init, launch, logs, ls, own_id, psql, restart, run_session,
+        schema, serve, setup_infra, slow_queries, stats, status, supervise, teardown, template, url, verify,
     },
     error::Result,
     exit_code::ExitCode,
@@ -41,6 +41,7 @@ enum Command {
     Stats(WithId<stats::Args>),
     SlowQueries(WithId<slow_queries::Args>),
     Exec(WithId<exec::Args>),
+    Attach(WithId<attach::Args>),
     Infra(infra::Args),
     Demo(demo::Args),
     Doctor(doctor::Args),
@@ -52,6 +53,8 @@ enum Command {
     Guard(guard::Args),
     #[command(hide = true)]
     Supervise(supervise::Args),
+    #[command(hide = true)]
+    RunSession(run_session::Args),
 }
 
 impl Command {
@@ -81,6 +84,8 @@ impl Command {
             Self::Schema(args) => args.run(context),
             Self::Serve(args) => args.run(context),
             Self::Supervise(args) => args.run(context),
+            Self::RunSession(args) => args.run(context),
+            Self::Attach(WithId { id, args }) => args.run(id, context),
         }
     }
 }

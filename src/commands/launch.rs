@@ -8,6 +8,7 @@ use crate::{
     ops::{
         self,
         launch::{Choice, Outcome},
+        session,
         worktree::Wanted,
     },
 };
@@ -31,6 +32,9 @@ pub struct Args {
     /// Bring an agent that runs up to today's manifest; processes whose entry changed are restarted
     #[arg(long)]
     update: bool,
+    /// Start the coding agent of [session] in a tmux session `agent-<id>`, once the agent is healthy
+    #[arg(long)]
+    claude: bool,
     /// One JSON object
     #[arg(long)]
     json: bool,
@@ -53,7 +57,16 @@ impl Args {
             refresh_env: self.refresh_env,
             update: self.update,
         };
-        let report = context.block_on(ops::launch::launch(&project, id, options, &progress))?;
+        let report = context.block_on(async {
+            if self.claude {
+                session::check(&project, id.known()).await?;
+            }
+            let mut report = ops::launch::launch(&project, id, options, &progress).await?;
+            if self.claude {
+                report.session = Some(session::start(&project, report.id).await?);
+            }
+            Ok(report)
+        })?;
         if self.json {
             context.printer.json(&report);
             return Ok(ExitCode::Ok);
@@ -69,6 +82,10 @@ impl Args {
                     context.printer.tell(format_args!("  {change}"));
                 }
             }
+        }
+        if let Some(session) = &report.session {
+            let state = if session.started { "was started" } else { "runs already" };
+            context.printer.tell(format_args!("Its session {} {state}. Attach: {}", session.name, session.attach));
         }
         for (name, url) in &report.urls {
             context.printer.answer(format_args!("{name}  {url}"));

@@ -1,6 +1,7 @@
 //! One file a command: its clap `Args` and its `run`.
 
 pub mod agent;
+pub mod attach;
 mod context;
 pub mod demo;
 pub mod doctor;
@@ -15,6 +16,7 @@ pub mod ls;
 pub mod own_id;
 pub mod psql;
 pub mod restart;
+pub mod run_session;
 pub mod schema;
 pub mod serve;
 pub mod setup_infra;

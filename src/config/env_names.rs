@@ -15,6 +15,16 @@ pub const PROCESS: &str = "AGENT_HARNESS_PROCESS";
 /// Set in supervisors and keepers to their stack's mark, so that they are never taken for members of a process that
 /// started them.
 pub const SUPERVISOR: &str = "AGENT_HARNESS_SUPERVISOR";
+/// Set in a terminal session of an agent to its id.
+pub const ID: &str = "AGENT_HARNESS_ID";
+/// The program that the scripts of `init` execute, before all others.
+pub const PROGRAM: &str = "AGENT_HARNESS_BIN";
+/// What the variables of the harness itself begin with.
+pub const OWN_PREFIX: &str = "AGENT_HARNESS_";
+/// The socket and more of the tmux that this command runs in.
+pub const TMUX: &str = "TMUX";
+/// The folder in which tmux makes its sockets, instead of `/tmp`.
+pub const TMUX_TMPDIR: &str = "TMUX_TMPDIR";
 /// What `execvp` searches when the environment has no PATH.
 pub const DEFAULT_PATH: &str = "/bin:/usr/bin";
 /// Port of PostgreSQL.

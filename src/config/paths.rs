@@ -3,7 +3,7 @@
 //! ```text
 //! <state>/registry.json                 ids, ports, projects
 //!         locks/<name>.lock
-//!         agents/<id>/                  record.json (0600), journal.jsonl
+//!         agents/<id>/                  record.json, session.json (0600), journal.jsonl
 //!                     verify/           <stage>.<task>.log of the last `verify`
 //!         stacks/<stack>/               spec.json (0600), supervisor.sock, keeper.sock, state of the supervisor
 //!                        logs/<process>.log[.N], logs/<process>.out (raw output not yet consumed),
@@ -87,6 +87,19 @@ impl Paths {
     #[must_use]
     pub fn temporary(&self) -> Utf8PathBuf {
         self.state.join("tmp")
+    }
+
+    /// What the terminal session of one agent runs, mode 0600.
+    #[must_use]
+    pub fn session(&self, id: AgentId) -> Utf8PathBuf {
+        self.agent(id).join("session.json")
+    }
+
+    /// The value of `AGENT_HARNESS_STACK` in what runs in an agent's terminal session: not that of its stack, whose
+    /// supervisor would take it for its own.
+    #[must_use]
+    pub fn session_mark(&self, id: AgentId) -> String {
+        format!("{}/session", self.mark(StackName::Agent(id)))
     }
 
     /// The directory of all locks.

@@ -8,8 +8,10 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod session;
 mod verify;
 
+pub use session::Session;
 pub use verify::{Stage, Task, Verify};
 
 /// One app, as the harness needs to know it.
@@ -49,6 +51,9 @@ pub struct Manifest {
     /// How `launch --worktree` makes a worktree.
     #[serde(default)]
     pub worktree: Worktree,
+    /// The coding agent that `launch --claude` starts.
+    #[serde(default)]
+    pub session: Session,
 }
 
 /// A program that must be there.

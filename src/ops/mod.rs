@@ -19,6 +19,7 @@ pub mod psql;
 mod require;
 pub mod restart;
 pub mod run;
+pub mod session;
 pub mod setup;
 pub mod setup_infra;
 pub mod slow_queries;

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{
     OpsError,
     run::{self, Work},
-    setup,
+    session, setup,
     worktree::{Doomed, Removed},
 };
 use crate::{
@@ -153,19 +153,21 @@ impl Undo<'_> {
     fn work(&self) -> Work<'_> {
         let mut work = Work::new();
         let none: [&str; 0] = [];
-        // The processes first: they use everything else.
+        work.step("session", none, || self.session());
+        // What uses everything else goes first.
         work.step("processes", none, || self.processes());
+        let first = ["session", "processes"];
         let uses = |service| self.infra.as_ref().is_some_and(|infra| infra.services.contains(&service));
         if uses(Service::Postgres) {
-            work.step("database", ["processes"], || self.database());
+            work.step("database", first, || self.database());
         }
         if uses(Service::S3) {
-            work.step("bucket", ["processes"], || self.bucket());
+            work.step("bucket", first, || self.bucket());
         }
         if uses(Service::Mail) {
-            work.step("mailbox", ["processes"], || self.mailbox());
+            work.step("mailbox", first, || self.mailbox());
         }
-        work.step("env file", ["processes"], || async { self.env_file() });
+        work.step("env file", first, || async { self.env_file() });
         if let Some(worktree) = &self.worktree {
             work.step("worktree", ["env file"], || self.worktree(worktree));
         }
@@ -174,6 +176,13 @@ impl Undo<'_> {
 
     fn gone(&self, what: impl Into<String>) {
         self.report.borrow_mut().removed.push(what.into());
+    }
+
+    async fn session(&self) -> Result<()> {
+        if session::end(self.paths, self.id).await? {
+            self.gone(format!("session {}", self.id.name()));
+        }
+        Ok(())
     }
 
     async fn processes(&self) -> Result<()> {

@@ -153,6 +153,15 @@ enum Marks {
     None,
 }
 
+/// The value of a variable that the process `pid` was started with; `None` also when it may not be read.
+#[must_use]
+pub fn variable(pid: u32, name: &str) -> Option<String> {
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let mut variables = environment.split(|byte| *byte == 0).filter_map(split_variable);
+    let (_, value) = variables.find(|(found, _)| *found == name.as_bytes())?;
+    String::from_utf8(value.to_owned()).ok()
+}
+
 fn split_variable(variable: &[u8]) -> Option<(&[u8], &[u8])> {
     let at = variable.iter().position(|byte| *byte == b'=')?;
     Some((&variable[..at], &variable[at + 1..]))

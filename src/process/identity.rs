@@ -93,12 +93,14 @@ fn parse_stat(pid: u32, text: &[u8]) -> Option<Stat> {
     let fields: Vec<&str> = rest.split(' ').collect();
     let number = |at: usize| fields.get(at).and_then(|field| field.parse::<i64>().ok());
     let small = |at: usize| number(at).and_then(|value| u32::try_from(value).ok());
+    // The kernel writes -1 for group and session of one that it lets go of in this instant.
+    let released = number(2)? == -1;
     Some(Stat {
         pid,
-        ended: matches!(*fields.first()?, "Z" | "X" | "x"),
+        ended: released || matches!(*fields.first()?, "Z" | "X" | "x"),
         parent: small(1)?,
-        group: small(2)?,
-        session: small(3)?,
+        group: if released { 0 } else { small(2)? },
+        session: if released { 0 } else { small(3)? },
         start: number(19)?.try_into().ok()?,
     })
 }
@@ -231,6 +233,8 @@ mod tests {
         let text = b"42 (a) b ) (c) S 7 40 39 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 12345 0 0";
         let expected = Stat { pid: 42, ended: false, parent: 7, group: 40, session: 39, start: 12345 };
         assert_eq!(parse_stat(42, text), Some(expected));
+        let released = b"42 (a) X 0 -1 -1 0 -1 4227084 0 0 0 0 0 0 0 0 20 0 0 0 77 0";
+        assert!(parse_stat(42, released).is_some_and(|stat| stat.ended));
         assert_eq!(parse_stat(42, b"42 (a"), None);
     }
 

@@ -20,6 +20,7 @@ mod obtain;
 mod postgres;
 mod processes;
 mod s3;
+mod session;
 mod setup;
 mod supervise;
 mod teardown;

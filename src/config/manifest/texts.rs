@@ -166,6 +166,7 @@ fn each(manifest: &Manifest, visit: &mut dyn FnMut(Place, Use, &str)) {
     let worktree = Place::top("worktree");
     optional(worktree.key("dir"), Use::Shown, Some(&manifest.worktree.dir));
     optional(worktree.key("prepare"), Use::Command, manifest.worktree.prepare.as_ref());
+    optional(Place::top("session").key("run"), Use::Command, Some(&manifest.session.run));
 }
 
 /// All tasks of all stages.

@@ -14,6 +14,6 @@ pub use context::{Browser, Context, Mail, Postgres, S3, VERIFY_BASE, is_secret, 
 pub use error::TextError;
 pub use parse::{Piece, parse, substitute};
 pub use resolve::{
-    AfterCloneAct, Command, resolve_after_clone, resolve_env, resolve_prepare, resolve_process, resolve_step,
-    resolve_task, resolve_urls, resolve_worktree_dir,
+    AfterCloneAct, Command, resolve_after_clone, resolve_env, resolve_prepare, resolve_process, resolve_session,
+    resolve_step, resolve_task, resolve_urls, resolve_worktree_dir,
 };

@@ -194,6 +194,19 @@ pub fn resolve_task(
     Ok(Command { argv, cwd: folder(task.cwd.as_deref(), context)?, env, timeout: Some(timeout) })
 }
 
+/// `[session]`: the coding agent, run in the workdir with `environment`, that of the agent's processes.
+///
+/// # Errors
+/// When a text cannot be resolved.
+pub fn resolve_session(
+    manifest: &Manifest,
+    context: &Context,
+    environment: &IndexMap<String, String>,
+) -> Result<Command, TextError> {
+    let argv = argv(&manifest.session.run, |name| context.lookup(name))?;
+    Ok(Command { argv, cwd: context.workdir.clone(), env: environment.clone(), timeout: None })
+}
+
 fn resolve_ready(ready: &manifest::Ready, context: &Context) -> Result<stack::Ready, TextError> {
     let port = |name: &str| {
         let unknown = || TextError::Unknown { nth: 0, name: format!("ports.{name}") };

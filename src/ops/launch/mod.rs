@@ -13,6 +13,7 @@ use self::steps::Launch;
 use super::{
     project::Project,
     run,
+    session::Session,
     worktree::{self, Wanted},
 };
 use crate::{
@@ -37,6 +38,17 @@ pub enum Choice {
     Id(AgentId),
     /// The lowest that is free and whose ports can be used.
     Next,
+}
+
+impl Choice {
+    /// The id, unless it is still to be found.
+    #[must_use]
+    pub const fn known(self) -> Option<AgentId> {
+        match self {
+            Self::Id(id) => Some(id),
+            Self::Next => None,
+        }
+    }
 }
 
 impl FromStr for Choice {
@@ -68,6 +80,9 @@ pub struct Report {
     /// Its pages by name.
     #[schemars(with = "std::collections::BTreeMap<String, String>")]
     pub urls: IndexMap<String, String>,
+    /// Its terminal session, when one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<Session>,
 }
 
 /// What a launch did.
@@ -125,7 +140,12 @@ pub async fn launch(project: &Project, choice: Choice, options: Options, progres
     journal.clear()?;
     let urls = record.urls;
     let create_database_ms = created.map(run::millis);
-    Ok(Report { id, outcome: Outcome::Launched { steps: run::by_name(times), create_database_ms }, urls })
+    Ok(Report {
+        id,
+        outcome: Outcome::Launched { steps: run::by_name(times), create_database_ms },
+        urls,
+        session: None,
+    })
 }
 
 /// Makes the id this project's, after its ports were found usable. Also says whether it was not that before.

@@ -29,7 +29,7 @@ pub(super) async fn running(project: &Project, record: AgentRecord, progress: &P
     }
     setup::infra(project, progress).await?;
     let moved_on = moved_on(project, &record)?;
-    Ok(Some(Report { id, outcome: Outcome::Unchanged { moved_on }, urls: record.urls }))
+    Ok(Some(Report { id, outcome: Outcome::Unchanged { moved_on }, urls: record.urls, session: None }))
 }
 
 /// What is another today than when the agent was launched, each with the command that brings it up.
