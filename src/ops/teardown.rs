@@ -14,6 +14,7 @@ use super::{
     OpsError,
     run::{self, Work},
     session, setup,
+    verify::guard,
     worktree::{Doomed, Removed},
 };
 use crate::{
@@ -22,7 +23,6 @@ use crate::{
     infra::{embedded::postgres::existing_major, postgres::Session},
     model::{id::AgentId, manifest::Service, stack::StackName},
     output::progress::Progress,
-    process::group,
     resource::{
         bucket::Buckets,
         database,
@@ -192,7 +192,7 @@ impl Undo<'_> {
         // What a `verify` left that was killed together with its guard.
         let verify = self.paths.verify(self.id);
         if verify.exists() {
-            group::end_marked(verify.as_str()).await?;
+            guard::end_leftovers(verify.as_str()).await?;
         }
         if was_there {
             self.gone("processes and logs");

@@ -98,8 +98,13 @@ pub fn stand(locks: &Utf8Path, lock: &str, mark: &str) -> Result<()> {
 ///
 /// # Errors
 /// When it cannot be found or does not end.
-pub(super) async fn end_leftovers(mark: &str) -> Result<()> {
+pub(in crate::ops) async fn end_leftovers(mark: &str) -> Result<()> {
     // Where it may be had, the cgroup finds also what has neither the mark nor a family any more.
     let cgroup = Cgroup::of_stack(mark).ok();
-    Ok(group::kill(&Traces { cgroup: cgroup.as_ref(), ..Traces::of_stack(mark) }).await?)
+    group::kill(&Traces { cgroup: cgroup.as_ref(), ..Traces::of_stack(mark) }).await?;
+    if let Some(cgroup) = cgroup {
+        // One that is left costs nothing.
+        drop(cgroup.remove());
+    }
+    Ok(())
 }
