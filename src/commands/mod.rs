@@ -26,6 +26,7 @@ pub mod status;
 pub mod supervise;
 pub mod teardown;
 pub mod template;
+pub mod uninstall;
 pub mod url;
 pub mod verify;
 

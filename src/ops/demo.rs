@@ -9,12 +9,12 @@ use super::{
     example::unpack::{self, Edits, Found, Unpacked},
     launch::{self, Choice, Options},
     project::Project,
-    setup, setup_infra, teardown, template,
+    remains, setup, setup_infra, teardown, template,
 };
 use crate::{
     config::{environment::Environment, paths::Paths, settings},
     error::Result,
-    model::{id::AgentId, stack::StackName},
+    model::id::AgentId,
     output::progress::Progress,
     resource::template as layers,
     store::{
@@ -114,15 +114,11 @@ pub async fn stop(paths: &Paths, environment: &Environment, force: bool, progres
     settings::make_directories(paths)?;
     let lock = Lock::acquire(&paths.locks(), "demo", "demo --stop", PATIENCE).await?;
     let checkout = checkout(paths);
-    if let Found::Edited(edits) = unpack::inspect(&checkout, environment.get("PATH").unwrap_or_default()).await?
-        && !force
-    {
-        return Err(OpsError::DemoEdited { checkout, what: describe(&edits) }.into());
-    }
+    let orders = teardown::Orders { paths, environment, force };
+    check_edits(orders).await?;
     let root = checkout.canonicalize_utf8().unwrap_or_else(|_| checkout.clone());
     let registry = Registry::read(&paths.registry())?;
     let agents = own_ids(&registry, &root);
-    let orders = teardown::Orders { paths, environment, force };
     let each = agents
         .iter()
         .map(|id| async move { teardown::teardown(orders, *id, &progress.of(format_args!("agent {id}"))).await });
@@ -134,13 +130,27 @@ pub async fn stop(paths: &Paths, environment: &Environment, force: bool, progres
         setup::remove(paths).await?;
     }
     for directory in [paths.state.join("demo"), paths.state.join("workdirs").join(super::prepare::key(&root))] {
-        remove(&directory)?;
+        remains::remove(&directory)?;
     }
     lock.remove()?;
     if infra_kept_for.is_none() {
-        remove_empty_state(paths)?;
+        // What else lies in the state directory is not ours.
+        remains::state(paths)?;
     }
     Ok(Stopped { agents, infra_kept_for })
+}
+
+/// Refuses to lose what a person did in the example.
+///
+/// # Errors
+/// When there is something and it is not forced, or the example cannot be looked at.
+pub(super) async fn check_edits(orders: teardown::Orders<'_>) -> Result<()> {
+    let checkout = checkout(orders.paths);
+    let path = orders.environment.get("PATH").unwrap_or_default();
+    match unpack::inspect(&checkout, path).await? {
+        Found::Edited(edits) if !orders.force => Err(OpsError::DemoEdited { checkout, what: describe(&edits) }.into()),
+        _ => Ok(()),
+    }
 }
 
 fn describe(edits: &Edits) -> String {
@@ -179,29 +189,5 @@ async fn remove_template(
     let server = setup::running_server(paths, claim, progress).await?;
     let name = template::name(&project.settings.manifest);
     layers::remove(&server, &name).await?;
-    remove(&paths.template_logs(&name))
-}
-
-/// Removes what the state directory holds when nothing is in use, and the directory itself when it is empty then.
-fn remove_empty_state(paths: &Paths) -> Result<()> {
-    debug_assert!(!paths.stack(StackName::Infra).path().exists());
-    for name in ["templates", "workdirs", "stacks", "agents", "tmp", "locks", "registry.json"] {
-        remove(&paths.state.join(name))?;
-    }
-    match fs_err::remove_dir(&paths.state) {
-        // What else lies there is not ours.
-        Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => Ok(()),
-        Err(source) => Err(OpsError::File { act: "remove", path: paths.state.clone(), source }.into()),
-        Ok(()) => Ok(()),
-    }
-}
-
-fn remove(path: &Utf8Path) -> Result<()> {
-    let result = if path.is_dir() { fs_err::remove_dir_all(path) } else { fs_err::remove_file(path) };
-    match result {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(OpsError::File { act: "remove", path: path.to_owned(), source }.into())
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
+    remains::remove(&paths.template_logs(&name))
 }

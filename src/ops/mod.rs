@@ -16,6 +16,7 @@ pub mod prepare;
 pub mod project;
 mod proof;
 pub mod psql;
+mod remains;
 mod require;
 pub mod restart;
 pub mod run;
@@ -27,6 +28,7 @@ pub mod stats;
 pub mod status;
 pub mod teardown;
 pub mod template;
+pub mod uninstall;
 pub mod verify;
 
 pub use error::OpsError;

@@ -25,6 +25,7 @@ mod setup;
 mod supervise;
 mod teardown;
 mod template;
+mod uninstall;
 mod verify;
 mod watch;
 mod worktree;
