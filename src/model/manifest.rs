@@ -133,8 +133,7 @@ pub struct Infra {
     pub programs: Programs,
 }
 
-/// `[infra.programs]`: each is found on the machine or obtained when it is left out. Looked at when the infra is
-/// started.
+/// `[infra.programs]`, looked at when the infra is started; one left out is found on the machine or obtained.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Programs {

@@ -254,8 +254,8 @@ const WORK: [(&str, &str, &str); 10] = [
         "git checkout --quiet --detach && git commit --quiet --allow-empty -m w",
         " nowhere else (",
     ),
-    ("a merge", "git merge --quiet --no-commit --no-ff other > /dev/null 2>&1 || true", "a merge in progress"),
-    ("a rebase", "git rebase --quiet --exec false HEAD~1 > /dev/null 2>&1 || true", "a rebase in progress"),
+    ("a merge", "if git merge --quiet --no-commit --no-ff other > /dev/null 2>&1; then :; fi", "a merge in progress"),
+    ("a rebase", "if git rebase --quiet --exec false HEAD~1 > /dev/null 2>&1; then :; fi", "a rebase in progress"),
 ];
 
 /// `sh -c <script>` in `directory`, as a person with a name.
@@ -283,8 +283,9 @@ fn work_that_is_nowhere_else_is_never_removed_unasked() {
         project.ok(&["cli", "3", "health"]);
         sh(
             &dir,
-            "git rebase --quit 2> /dev/null || true; git merge --abort 2> /dev/null || true; \
-             git update-index --no-skip-worktree lock.txt; git config --unset status.showUntrackedFiles || true; \
+            // What was not begun cannot be ended, and need not.
+            "for end in 'rebase --quit' 'merge --abort' 'config --unset status.showUntrackedFiles'; do \
+             if git $end 2> /dev/null; then :; fi; done; git update-index --no-skip-worktree lock.txt; \
              git checkout --quiet --force -B agent-3 main; git clean --quiet -fd",
         );
     }
