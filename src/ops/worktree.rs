@@ -111,6 +111,10 @@ pub(super) async fn ensure(
         worktree::ensure(&request).await?
     };
     if found.claim.stage == Stage::Filling {
+        progress.tell(format_args!("     worktree {} on the branch {}", found.dir, found.claim.branch));
+        if !found.dir.join(locate::MANIFEST).exists() {
+            progress.tell("     agent-harness/ is not committed there: its scripts are in the project's checkout only");
+        }
         fill(project, &git, &found.dir, progress).await?;
         found.advance(&own, Stage::Preparing)?;
     }

@@ -151,7 +151,7 @@ fn a_worktree_is_ready_at_once_and_apart_from_the_checkout() {
     assert_eq!(read(project.root.join("prepared.log")), "install\nbuild\n");
     let before = portrait(&project.root);
 
-    project.ok(&["launch", "3", "--worktree"]).says(&["as prepared there: build, install"]);
+    project.ok(&["launch", "3", "--worktree"]).says(&["on the branch agent-3", "as prepared there: build, install"]);
     let dir = worktree(&project, 3);
     assert_eq!(git(&dir, &["branch", "--show-current"]), "agent-3\n");
     assert_eq!(git(&dir, &["status", "--porcelain"]), "");
