@@ -1,5 +1,7 @@
 //! Where an agent runs, and its own worktree: made, filled with what git ignores, looked at before it is removed.
 
+use std::time::Duration;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use indexmap::IndexMap;
 
@@ -18,7 +20,7 @@ use crate::{
         worktree::{self, BranchEnd, Found, Git, Request, WorktreeError},
     },
     store::{
-        lock::{Lock, PATIENCE},
+        lock::Lock,
         record::{AgentRecord, AgentSecrets},
         registry::AgentClaim,
         worktree::Stage,
@@ -139,9 +141,13 @@ pub(super) async fn ensure(
     Ok(())
 }
 
+/// Removing a big worktree takes a while, and `teardown --all` removes several.
+const LOCK_PATIENCE: Duration = Duration::from_mins(10);
+
 /// Only one command at a time changes what git keeps of a repository's worktrees.
 async fn lock(paths: &Paths, common_dir: &Utf8Path, command: &str) -> Result<Lock> {
-    Ok(Lock::acquire(&paths.locks(), &format!("worktrees-{}", prepare::key(common_dir)), command, PATIENCE).await?)
+    Ok(Lock::acquire(&paths.locks(), &format!("worktrees-{}", prepare::key(common_dir)), command, LOCK_PATIENCE)
+        .await?)
 }
 
 /// Brings what git ignores and the app needs, and what is known of it.
