@@ -1,6 +1,11 @@
 //! `attach <id>`: an agent's terminal session in this terminal.
 
-use std::{ffi::OsString, io::IsTerminal as _};
+use std::{
+    ffi::OsString,
+    io::{stdin, stdout},
+};
+
+use rustix::termios::isatty;
 
 use super::Context;
 use crate::{
@@ -25,7 +30,7 @@ impl Args {
     /// When there is no terminal or no session.
     pub fn run(self, id: AgentId, context: &Context) -> Result<ExitCode> {
         let (argv, env) = context.block_on(session::attach(context.paths()?, id, context.environment()))?;
-        if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+        if !isatty(stdin()) || !isatty(stdout()) {
             return Err(SessionError::NoTerminal.into());
         }
         let argv: Vec<OsString> = argv.into_iter().map(OsString::from).collect();

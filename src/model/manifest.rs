@@ -8,9 +8,11 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod ending;
 mod session;
 mod verify;
 
+pub use ending::{Restart, StopSignal};
 pub use session::Session;
 pub use verify::{Stage, Task, Verify};
 
@@ -335,34 +337,6 @@ pub struct Ready {
     /// How long it may take from start to ready, such as `"180s"`.
     #[serde(default)]
     pub timeout: Option<String>,
-}
-
-/// When a process that ended is started again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Restart {
-    /// However it ended.
-    #[default]
-    Always,
-    /// Unless it ended with exit code 0.
-    OnFailure,
-    /// Never.
-    Never,
-}
-
-/// A signal that asks a process to end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum StopSignal {
-    /// SIGTERM.
-    #[default]
-    Term,
-    /// SIGINT.
-    Int,
-    /// SIGQUIT.
-    Quit,
-    /// SIGHUP.
-    Hup,
 }
 
 /// `[worktree]`

@@ -6,6 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::world::{
     World,
+    project::Project,
     run::{Ran, run},
     tools,
 };
@@ -396,4 +397,60 @@ fn the_nine_recipes_do_what_the_specification_says() {
         ["setup", "launch", "teardown", "verify", "verify-full", "status", "launch-all", "teardown-all", "cli"];
     expected.sort_unstable();
     assert_eq!(names, expected);
+}
+
+/// An app that nobody knows, from nothing to a healthy agent and back, without an edit of what was written.
+#[test]
+fn an_unknown_app_runs_as_it_was_guessed() {
+    let node = "require('http').createServer((request, answer) => answer.end('node'))\
+                .listen(process.env.PORT, '127.0.0.1')\n";
+    let python = "import http.server, os\n\
+                  address = ('127.0.0.1', int(os.environ['PORT']))\n\
+                  http.server.HTTPServer(address, http.server.SimpleHTTPRequestHandler).serve_forever()\n";
+    for files in [
+        &[("package.json", "{\"name\": \"tiny\", \"scripts\": {\"start\": \"node server.js\"}}"), ("server.js", node)]
+            [..],
+        &[("Procfile", "web: exec python3 -u server.py\n"), ("server.py", python)],
+    ] {
+        let app = Checkout::new(files);
+        app.write("docs/x.md", "");
+        let told = app.init(&[]).exits(0);
+        assert!(told.err.contains("next:  ./agent-harness/launch.sh 1"), "{}", told.err);
+        app.commit();
+        // One person's own settings, beside the manifest: here, the ports of this test.
+        app.write("agent-harness/harness.local.toml", &format!("[ports]\nweb = {}\n", app.world.ports.at(20)));
+        let app = Ended::new(app);
+        let script = |name: &str, args: &[&str], directory: &Utf8Path| {
+            run(app.checkout().script(format!("agent-harness/{name}"), args).current_dir(directory))
+        };
+        let root = &app.checkout().root;
+        let launched = script("launch.sh", &["1"], Utf8Path::new("/")).exits(0);
+        assert!(launched.out.contains(&format!("http://localhost:{}", app.checkout().world.ports.at(30))));
+        script("agent-cli.sh", &["1", "health"], &root.join("docs")).exits(0);
+        // The folder that a command is called in counts, as long as it is one of the workdir's.
+        let folder = |directory: &Utf8Path| script("agent-cli.sh", &["1", "exec", "pwd"], directory).exits(0).out;
+        assert_eq!(folder(&root.join("docs")), format!("{root}/docs\n"));
+        assert_eq!(folder(Utf8Path::new("/")), format!("{root}\n"));
+        assert_eq!(app.checkout().git(&["status", "--porcelain"]), "");
+        script("teardown.sh", &["1"], Utf8Path::new("/tmp")).exits(0);
+    }
+}
+
+/// A checkout whose agents are torn down at its end, and that nothing of may be left.
+struct Ended(Option<Checkout>);
+
+impl Ended {
+    fn new(checkout: Checkout) -> Self {
+        Self(Some(checkout))
+    }
+
+    fn checkout(&self) -> &Checkout {
+        self.0.as_ref().expect("it is taken at the end only")
+    }
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        drop(self.0.take().map(|Checkout { world, root }| Project { world, root }));
+    }
 }

@@ -1,6 +1,23 @@
 //! A manifest for an app that no profile knows, made from what its checkout has.
+//!
+//! Nothing of the app is run. What stands in the checkout is anybody's: a name is used only where it is harmless, a text
+//! is quoted for TOML and for the words of a command, and a value is never taken from a `.env`. The draft is loaded by
+//! the real loader before it is written.
+
+mod app;
+mod draft;
+mod node;
+mod other;
+mod python;
+mod read;
+mod services;
+mod variables;
 
 use camino::Utf8Path;
+
+use self::app::App;
+pub(super) use self::read::json;
+use crate::config::{locate::MANIFEST, manifest};
 
 /// A manifest that was made.
 pub(super) struct Draft {
@@ -10,26 +27,24 @@ pub(super) struct Draft {
 }
 
 /// The manifest of the checkout at `root`.
-pub(super) fn manifest(_root: &Utf8Path) -> Draft {
-    Draft { text: "name = \"app\"\n".to_owned(), open: Vec::new() }
-}
-
-/// Most bytes of a file that is looked into.
-const MAX_BYTES: u64 = 1024 * 1024;
-
-/// The JSON document at `path`, if there is one of reasonable size.
-pub(super) fn json(path: &Utf8Path) -> Option<serde_json::Value> {
-    serde_json::from_str(&text(path)?).ok()
-}
-
-/// The text at `path`, if there is one of reasonable size.
-pub(super) fn text(path: &Utf8Path) -> Option<String> {
-    use std::io::Read as _;
-    let metadata = std::fs::metadata(path).ok()?;
-    if !metadata.is_file() {
-        return None;
+pub(super) fn manifest(root: &Utf8Path) -> Draft {
+    let mut app = App::new(root);
+    node::look(root, &mut app);
+    python::look(root, &mut app);
+    other::look(root, &mut app);
+    services::look(root, &mut app);
+    variables::look(root, &mut app);
+    app.finish();
+    let text = draft::render(&app);
+    if manifest::parse(&[(MANIFEST.into(), text.clone())]).is_ok() {
+        return Draft { text, open: app.open };
     }
-    let mut text = String::new();
-    std::fs::File::open(path).ok()?.take(MAX_BYTES).read_to_string(&mut text).ok()?;
-    Some(text)
+    // What was guessed fits no manifest after all: better none than a wrong one.
+    let empty = App::new(root);
+    let open =
+        vec!["nothing could be guessed of this app; `agent-harness schema --example` shows every key".to_owned()];
+    Draft { text: draft::render(&empty), open }
 }
+
+#[cfg(test)]
+mod tests;
