@@ -23,7 +23,7 @@ use agent_harness::{
         setup::{self, InfraRecord},
     },
     output::{printer::Printer, progress::Progress},
-    process::usage,
+    process::{memory, usage},
     store::registry::Registry,
     supervisor::builtin::Builtin,
 };
@@ -109,9 +109,7 @@ fn main() {
     launches(&world, &checkout);
     tiny(&world);
     runtime.block_on(async {
-        for name in ["agent-1", "agent-2"] {
-            supervision(&world, name.parse().expect("a stack")).await;
-        }
+        supervision(&world, &["agent-1", "agent-2"]).await;
         infra(&world).await;
         clones(&world).await;
     });
@@ -222,12 +220,19 @@ fn tiny(world: &World) {
     row("stopping two well-behaved processes", &format!("{:.3} s", median(stop)), "0.1 s");
 }
 
-/// PSS of supervisor and keeper.
-async fn supervision(world: &World, stack: StackName) {
-    let client = Builtin::new(&world.paths).connect(stack).await.expect("a supervisor");
-    let status = client.expect("a supervisor").status().await.expect("an answer");
-    let sample = usage::sample([status.supervisor_pid, status.keeper_pid]).expect("usage");
-    row(&format!("supervision of {stack}, PSS"), &megabytes(sample.usage(None).memory_bytes), "3 MB");
+/// PSS of supervisor and keeper at rest: asking them who they are is work, after which they give memory back.
+async fn supervision(world: &World, names: &[&str]) {
+    let mut pids = Vec::new();
+    for name in names {
+        let client = Builtin::new(&world.paths).connect(name.parse().expect("a stack")).await.expect("a supervisor");
+        let status = client.expect("a supervisor").status().await.expect("an answer");
+        pids.push([status.supervisor_pid, status.keeper_pid]);
+    }
+    tokio::time::sleep(2 * memory::REST).await;
+    for (name, pids) in names.iter().zip(pids) {
+        let sample = usage::sample(pids).expect("usage");
+        row(&format!("supervision of {name}, PSS"), &megabytes(sample.usage(None).memory_bytes), "3 MB");
+    }
 }
 
 fn megabytes(bytes: u64) -> String {
