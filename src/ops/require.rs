@@ -14,16 +14,8 @@ use crate::{
 /// Longest time for a program to print its version: some load a whole Python first, on a machine that may be busy.
 const LIMIT: std::time::Duration = std::time::Duration::from_mins(2);
 
-/// Checks that all of `requires` are in the PATH that processes will have. Runs nothing.
-///
-/// # Errors
-/// When a program is missing, naming the command that installs it.
-pub(super) fn are_there(requires: &[Require], env: &IndexMap<String, String>) -> Result<()> {
-    requires.iter().try_for_each(|require| find(require, env).map(drop))
-}
-
-/// Checks that all of `requires` are there and new enough, in the environment that processes will have. Some programs
-/// take seconds to say their version, so this belongs beside other work.
+/// Checks at once that all of `requires` are there and new enough, in the environment that processes will have. It comes
+/// before everything else: what a wrong version installs or builds would be taken for done.
 ///
 /// # Errors
 /// When a program is missing or too old, naming the command that installs it.

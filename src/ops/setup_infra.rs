@@ -29,12 +29,11 @@ pub struct Report {
 /// When something needed cannot be had, a service does not start or a step fails.
 pub async fn setup(project: &Project, progress: &Progress) -> Result<Report> {
     let settings = &project.settings;
-    require::are_there(&settings.manifest.require, &project.base_env)?;
+    require::check(&settings.manifest.require, &project.base_env, &settings.project_root).await?;
     let shown = progress.begin("infra and workdir");
-    let (infra, _, ()) = match futures_util::try_join!(
+    let (infra, _) = match futures_util::try_join!(
         setup::infra(project, progress),
-        prepare::prepare(project, &settings.project_root, progress),
-        require::check(&settings.manifest.require, &project.base_env, &settings.project_root)
+        prepare::prepare(project, &settings.project_root, progress)
     ) {
         Ok(both) => both,
         Err(error) => {

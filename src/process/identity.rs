@@ -74,12 +74,22 @@ pub fn since_boot() -> Duration {
 /// When it cannot be read for another reason.
 pub fn stat(pid: u32) -> Result<Option<Stat>, ProcessError> {
     let fail = |source| ProcessError::Inspect { pid, source };
-    match std::fs::read(format!("/proc/{pid}/stat")) {
-        Ok(text) => parse_stat(pid, &text).ok_or_else(|| fail(io::ErrorKind::InvalidData.into())).map(Some),
-        Err(error) if is_gone(&error) => Ok(None),
-        Err(error) => Err(fail(error)),
+    // What the kernel says of a process that it lets go of in this instant may be anything; then it is gone.
+    for _ in 0..LOOKS {
+        match std::fs::read(format!("/proc/{pid}/stat")) {
+            Ok(text) => match parse_stat(pid, &text) {
+                Some(stat) => return Ok(Some(stat)),
+                None => std::thread::yield_now(),
+            },
+            Err(error) if is_gone(&error) => return Ok(None),
+            Err(error) => return Err(fail(error)),
+        }
     }
+    Err(fail(io::ErrorKind::InvalidData.into()))
 }
+
+/// How often a process is looked at that the kernel says nonsense of.
+const LOOKS: u32 = 100;
 
 /// What reading below `/proc/<pid>` answers when the process is gone.
 pub(super) fn is_gone(error: &io::Error) -> bool {
@@ -98,7 +108,7 @@ fn parse_stat(pid: u32, text: &[u8]) -> Option<Stat> {
     Some(Stat {
         pid,
         ended: released || matches!(*fields.first()?, "Z" | "X" | "x"),
-        parent: small(1)?,
+        parent: if released { 0 } else { small(1)? },
         group: if released { 0 } else { small(2)? },
         session: if released { 0 } else { small(3)? },
         start: number(19)?.try_into().ok()?,

@@ -81,9 +81,7 @@ impl Launch<'_> {
         let mut work = Work::new();
         let none: [&str; 0] = [];
         let uses = |service| self.project.settings.services.contains(&service);
-        work.step("requirements", none, || async { self.requirements() });
-        // Beside everything else: some programs take seconds to say theirs.
-        work.step("versions", ["requirements"], || self.versions());
+        work.step("requirements", none, || self.requirements());
         work.step("ports", none, || self.ports());
         work.step("infra", ["requirements"], || self.infra());
         let mut before = vec!["ports", "prepare", "env file"];
@@ -111,7 +109,7 @@ impl Launch<'_> {
             before.push("after clone");
         }
         work.step("processes", before, || self.processes());
-        work.step("proof", ["processes", "versions"], || self.proof());
+        work.step("proof", ["processes"], || self.proof());
         work
     }
 
@@ -129,11 +127,7 @@ impl Launch<'_> {
         context::of_agent(&self.project.settings, self.id, &record.workdir, &record.ports, &record.secrets)
     }
 
-    fn requirements(&self) -> Result<()> {
-        require::are_there(&self.project.settings.manifest.require, &self.record().base_env)
-    }
-
-    async fn versions(&self) -> Result<()> {
+    async fn requirements(&self) -> Result<()> {
         let settings = &self.project.settings;
         require::check(&settings.manifest.require, &self.record().base_env, &settings.project_root).await
     }
