@@ -95,7 +95,7 @@ fn status(project: &Project) {
     let json = project.json(&["cli", "1", "status", "--json"]);
     assert_eq!(
         shape(&json),
-        "{id: number, state: text, project: text, workdir: text, url: text, processes: [{name: text, state: text, \
+        "{id: number, state: text, project: text, workdir: text, branch: null, url: text, processes: [{name: text, state: text, \
          pid: number, started: text, ready_after_ms: number, restarts: number, last_exit: null, reason: null}]}"
     );
     for process in json["processes"].as_array().expect("processes") {
