@@ -7,12 +7,14 @@ use agent_harness::{
         stack::ReadyCheck,
         status::{Exit, ProcessState, StackStatus},
     },
+    process::identity::stat,
     wire::protocol::Until,
 };
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::world::{
     World,
+    run::until,
     stack::{Stack, find, python, ready, sh},
 };
 
@@ -25,9 +27,13 @@ enum Victim {
 
 const VICTIMS: [Victim; 3] = [Victim::Supervisor, Victim::Keeper, Victim::Both];
 
+/// Kills `pid` and waits until it has ended: a process that is told to die may still be seen to run.
 fn kill(pid: u32) {
-    let pid = Pid::from_raw(pid.try_into().expect("a pid")).expect("a pid");
-    kill_process(pid, Signal::KILL).expect("it runs");
+    let victim = Pid::from_raw(pid.try_into().expect("a pid")).expect("a pid");
+    kill_process(victim, Signal::KILL).expect("it runs");
+    until("it has ended", Duration::from_mins(1), || {
+        stat(pid).expect("/proc").is_none_or(|stat| stat.ended).then_some(())
+    });
 }
 
 fn strike(victim: Victim, status: &StackStatus) {
