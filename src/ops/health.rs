@@ -15,6 +15,7 @@ use crate::{
         id::AgentId,
         manifest::Service,
         stack::{ReadyCheck, StackName},
+        status::ProcessState,
     },
     process::probe,
     resource::bucket::{BucketState, Buckets},
@@ -68,9 +69,14 @@ pub async fn of(paths: &Paths, id: AgentId) -> Result<Health> {
     let state = status.as_ref().map_or(status::Overall::Down, |stack| status::Overall::of(&stack.processes));
     let ok = state == status::Overall::Running;
     checks.push(Check { name: "processes".to_owned(), ok, detail: state.to_string(), took_ms: 0 });
-    if status.is_some() {
+    if let Some(status) = status {
         let specification = Builtin::new(paths).specification(stack)?;
-        let asked = specification.processes.iter().filter_map(|process| match &process.ready.as_ref()?.check {
+        // One that nobody started is not expected to answer.
+        let is_off = |name: &str| {
+            status.processes.iter().any(|process| process.name == name && process.state == ProcessState::Stopped)
+        };
+        let wanted = specification.processes.iter().filter(|process| process.autostart || !is_off(&process.name));
+        let asked = wanted.filter_map(|process| match &process.ready.as_ref()?.check {
             ReadyCheck::Http { url } => Some((process.name.clone(), url.clone())),
             ReadyCheck::Tcp { .. } | ReadyCheck::Log { .. } | ReadyCheck::Command { .. } => None,
         });

@@ -48,6 +48,7 @@ pub async fn prepare(project: &Project, workdir: &Utf8Path, progress: &Progress)
         if done.get(&step.name) == Some(&fingerprint) && outputs_are_there(step, workdir) {
             continue;
         }
+        project.requirements().await?;
         let shown = progress.begin(&format!("prepare {}", step.name));
         // Forgotten before it runs: cut off half way, it must run again.
         done.remove(&step.name);
@@ -71,6 +72,7 @@ pub async fn prepare(project: &Project, workdir: &Utf8Path, progress: &Progress)
 
 /// Runs the command `run` once in the workdir of `values`; its log is called `name`.
 pub(super) async fn once(project: &Project, name: &str, run: &str, values: &Context) -> Result<()> {
+    project.requirements().await?;
     let place = Place::of(project, &values.workdir);
     let _lock = Lock::acquire(&project.paths.locks(), &place.lock, "prepare", PATIENCE).await?;
     place.read()?;

@@ -14,8 +14,7 @@ use crate::{
 /// Longest time for a program to print its version: some load a whole Python first, on a machine that may be busy.
 const LIMIT: std::time::Duration = std::time::Duration::from_mins(2);
 
-/// Checks at once that all of `requires` are there and new enough, in the environment that processes will have. It comes
-/// before everything else: what a wrong version installs or builds would be taken for done.
+/// Checks at once that all of `requires` are there and new enough, in the environment that processes will have.
 ///
 /// # Errors
 /// When a program is missing or too old, naming the command that installs it.

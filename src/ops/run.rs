@@ -166,13 +166,11 @@ impl<'a> Work<'a> {
 fn failed(failures: Vec<(String, Error)>) -> Option<RunError> {
     let mut failures = failures.into_iter();
     let (step, error) = failures.next()?;
-    Some(RunError::Failed {
-        step,
-        message: error.chain(),
-        code: error.exit_code(),
-        hint: error.hint(),
-        also: failures.map(|(step, error)| (step, error.chain())).collect(),
-    })
+    let message = error.chain();
+    // Steps that wait for one thing fail for one reason.
+    let others = failures.map(|(step, error)| (step, error.chain())).filter(|(_, also)| *also != message);
+    let also = others.collect();
+    Some(RunError::Failed { step, message, code: error.exit_code(), hint: error.hint(), also })
 }
 
 #[cfg(test)]

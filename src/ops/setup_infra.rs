@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{prepare, project::Project, require, setup, template};
+use super::{prepare, project::Project, setup, template};
 use crate::{
     error::Result,
     model::ports::{infra_list, service_of},
@@ -29,7 +29,7 @@ pub struct Report {
 /// When something needed cannot be had, a service does not start or a step fails.
 pub async fn setup(project: &Project, progress: &Progress) -> Result<Report> {
     let settings = &project.settings;
-    require::check(&settings.manifest.require, &project.base_env, &settings.project_root).await?;
+    project.requirements().await?;
     let shown = progress.begin("infra and workdir");
     let (infra, _) = match futures_util::try_join!(
         setup::infra(project, progress),

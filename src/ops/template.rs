@@ -71,6 +71,10 @@ pub async fn ensure(project: &Project, infra: &Infra, rebuild: bool, progress: &
         logs,
         rebuild,
     };
+    if let Some(template) = template::current(&request).await? {
+        return Ok(Some(Ensured { template, built: 0 }));
+    }
+    project.requirements().await?;
     Ok(Some(template::ensure(&request, &mut |event| progress.tell(event)).await?))
 }
 

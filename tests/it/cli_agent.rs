@@ -43,6 +43,26 @@ name = "idle"
 run = "sleep 1000"
 "#;
 
+const ON_DEMAND: &str = r#"
+name = "on-demand"
+[ports]
+web = 4000
+worker = 4001
+[infra]
+services = []
+[[process]]
+name = "web"
+run = "python3 -u -m http.server --bind 127.0.0.1 {{ ports.web }}"
+cwd = "public"
+ready = { http = "/", port = "web", timeout = "30s" }
+[[process]]
+name = "worker"
+run = "python3 -u -m http.server --bind 127.0.0.1 {{ ports.worker }}"
+cwd = "public"
+ready = { http = "/", port = "worker", timeout = "30s" }
+enabled = false
+"#;
+
 /// The keys of a value and what they hold, without the values.
 fn shape(value: &Value) -> String {
     match value {
@@ -87,6 +107,20 @@ fn the_commands_of_an_agent_return_and_tell_the_truth() {
     restart(&project);
     health(&project);
     unknown(&project);
+}
+
+#[test]
+fn a_process_that_nobody_started_is_not_asked() {
+    let project = Project::with(ON_DEMAND);
+    project.ok(&["launch", "1"]);
+    let names = |health: &Value| -> Vec<Value> {
+        let checks = health["checks"].as_array().expect("checks");
+        checks.iter().map(|check| check["name"].clone()).collect()
+    };
+    assert_eq!(names(&project.json(&["cli", "1", "health", "--json"])), ["processes", "web"]);
+
+    project.ok(&["cli", "1", "restart", "worker"]);
+    assert_eq!(names(&project.json(&["cli", "1", "health", "--json"])), ["processes", "web", "worker"]);
 }
 
 fn status(project: &Project) {

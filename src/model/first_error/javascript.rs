@@ -66,7 +66,7 @@ pub(super) fn node_tap(lines: &[&str], at: usize) -> Option<Finding> {
         places.push(Place::new(group(&found, "file"), group(&found, "line"), group(&found, "column")));
     }
     let message = message.map_or_else(|| name.clone(), |message| format!("{name}: {message}"));
-    Some(Finding::error(message, places))
+    Some(Finding::verdict(message, places))
 }
 
 /// `test at file:1:2` in the summary of Node's `spec` form, then `✖ name`, the error and its stack.
@@ -81,12 +81,13 @@ pub(super) fn node_spec(lines: &[&str], at: usize) -> Option<Finding> {
     let own = Place::new(group(&found, "file"), group(&found, "line"), group(&found, "column"));
     let places = block.iter().filter_map(|line| frame(line)).chain([own]).collect::<Vec<_>>();
     let message = block.iter().map(|line| line.trim()).find(|line| !line.is_empty() && !line.starts_with("at "));
-    Some(Finding::error(message.map_or_else(|| name.to_owned(), |message| format!("{name}: {message}")), places))
+    Some(Finding::verdict(message.map_or_else(|| name.to_owned(), |message| format!("{name}: {message}")), places))
 }
 
 /// Vitest's ` FAIL  file > suite > test` and Jest's `  ● suite › test`: the error below it, and the stack below that.
 pub(super) fn runner_block(lines: &[&str], at: usize) -> Option<Finding> {
-    let vitest = pattern!(r"^\s*(?:FAIL|❯ FAIL)\s+(?:\|[^|]*\|\s*)?(?<file>\S+\.\w+)(?<rest>(?: >| \[).*)$");
+    let vitest =
+        pattern!(r"^\s*(?:FAIL|❯ FAIL)\s+(?:\|[^|]*\|\s*|[\w@/-]+\s+)?(?<file>\S+\.\w+)(?<rest>(?: >| \[).*)$");
     let jest = pattern!(r"^\s*● (?<name>.*)$");
     let line = lines[at];
     let (own, name) = match (vitest.captures(line), jest.captures(line)) {
@@ -106,7 +107,7 @@ pub(super) fn runner_block(lines: &[&str], at: usize) -> Option<Finding> {
     let message = block.iter().map(|line| line.trim()).find(|line| !line.is_empty())?;
     let message =
         if name.starts_with('[') || name.is_empty() { message.to_owned() } else { format!("{name}: {message}") };
-    (!places.is_empty()).then(|| Finding::error(message, places))
+    (!places.is_empty()).then(|| Finding::verdict(message, places))
 }
 
 fn jest_file(before: &[&str]) -> Option<Place> {
@@ -125,7 +126,7 @@ pub(super) fn bundler(lines: &[&str], at: usize) -> Option<Finding> {
     Some(Finding::error(group(&found, "message"), place))
 }
 
-/// An error that nobody caught: `TypeError: message` with its stack below.
+/// An error with a stack: `TypeError: message` with its stack below.
 pub(super) fn thrown(lines: &[&str], at: usize) -> Option<Finding> {
     let head = pattern!(r"^\s*(?:Uncaught )?(?<message>[\w.]*(?:Error|Exception)(?: \[\w+\])?: .*)$");
     let found = head.captures(lines[at])?;
@@ -133,7 +134,7 @@ pub(super) fn thrown(lines: &[&str], at: usize) -> Option<Finding> {
     let stack = stack.take_while(|line| line.trim_start().starts_with("at "));
     let places = stack.filter_map(|line| frame(line));
     let places: Vec<Place> = places.chain(importer(lines[at])).chain(syntax_error_place(lines, at)).collect();
-    (!places.is_empty()).then(|| Finding::error(group(&found, "message"), places))
+    (!places.is_empty()).then(|| Finding::thrown(group(&found, "message"), places))
 }
 
 /// A module that is not there is missed by another: `… imported from /folder/a.js`.

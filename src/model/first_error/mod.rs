@@ -29,14 +29,28 @@ const LONGEST: usize = 500;
 /// Something that a tool complains about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Only a warning; it counts where there is no error.
-    pub warning: bool,
+    /// What it is worth.
+    pub kind: Kind,
     /// What the tool said.
     pub message: String,
     /// Where, the best place first.
     pub places: Vec<Place>,
     /// The package that wrote it, when the output says so: its folder or its name. Paths may be relative to it.
     pub package: Option<String>,
+}
+
+/// What a finding is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A test runner says that a test failed.
+    Verdict,
+    /// A tool says that something is wrong.
+    Error,
+    /// An error with its stack: what ended a tool, or what a test that passed has logged. It counts where there is no
+    /// verdict.
+    Thrown,
+    /// It counts where there is nothing else.
+    Warning,
 }
 
 /// A place in a file.
@@ -52,11 +66,20 @@ pub struct Place {
 
 impl Finding {
     fn error(message: impl Into<String>, places: impl IntoIterator<Item = Place>) -> Self {
-        Self { warning: false, message: message.into(), places: places.into_iter().collect(), package: None }
+        let places = places.into_iter().collect();
+        Self { kind: Kind::Error, message: message.into(), places, package: None }
     }
 
     fn warning(message: impl Into<String>, places: impl IntoIterator<Item = Place>) -> Self {
-        Self { warning: true, ..Self::error(message, places) }
+        Self { kind: Kind::Warning, ..Self::error(message, places) }
+    }
+
+    fn verdict(message: impl Into<String>, places: impl IntoIterator<Item = Place>) -> Self {
+        Self { kind: Kind::Verdict, ..Self::error(message, places) }
+    }
+
+    fn thrown(message: impl Into<String>, places: impl IntoIterator<Item = Place>) -> Self {
+        Self { kind: Kind::Thrown, ..Self::error(message, places) }
     }
 }
 
@@ -90,14 +113,16 @@ const READERS: &[Reader] = &[
     compilers::generic,
 ];
 
-/// What `output` complains about: errors in the order of the output, after them the warnings. `output` is [`plain`].
+/// What `output` complains about: errors in the order of the output, after them what [`Kind`] puts behind
+/// them. `output` is [`plain`].
 #[must_use]
 pub fn findings(output: &str) -> Vec<Finding> {
     let lines: Vec<&str> = output.lines().map(|line| &line[..line.floor_char_boundary(WIDEST)]).collect();
     // Workspace runners put the package before every line.
     let stripped: Vec<(Option<&str>, &str)> = lines.iter().map(|line| without_prefix(line)).collect();
     let bare: Vec<&str> = stripped.iter().map(|(_, line)| *line).collect();
-    let (mut errors, mut warnings) = (Vec::new(), Vec::new());
+    let (mut errors, mut thrown, mut warnings) = (0, 0, 0);
+    let mut findings = Vec::new();
     let mut section = None;
     for (at, (package, _)) in stripped.iter().enumerate() {
         section = banner(lines[at]).or(section);
@@ -109,15 +134,27 @@ pub fn findings(output: &str) -> Vec<Finding> {
         let Some((mut finding, package)) = found else { continue };
         finding.package = package.map(str::to_owned);
         finding.message = shortened(&finding.message);
-        let list = if finding.warning { &mut warnings } else { &mut errors };
-        list.push(finding);
-        if errors.len() >= MOST || warnings.len() >= MOST * 10 {
+        let count = match finding.kind {
+            Kind::Verdict | Kind::Error => &mut errors,
+            Kind::Thrown => &mut thrown,
+            Kind::Warning => &mut warnings,
+        };
+        if *count < MOST {
+            *count += 1;
+            findings.push(finding);
+        }
+        if errors >= MOST {
             break;
         }
     }
-    errors.append(&mut warnings);
-    errors.truncate(MOST);
-    errors
+    let judged = findings.iter().any(|finding| finding.kind == Kind::Verdict);
+    findings.sort_by_key(|finding| match finding.kind {
+        Kind::Verdict | Kind::Error => 0,
+        Kind::Thrown => u8::from(judged),
+        Kind::Warning => 2,
+    });
+    findings.truncate(MOST);
+    findings
 }
 
 /// `text` on one line, without what surrounds it.

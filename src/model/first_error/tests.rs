@@ -34,7 +34,7 @@ const TSC: &str = "TS2322: Type 'string' is not assignable to type 'number'.";
 #[case::vitest(sample!("vitest"), "test/sum.test.js:6:23 sum > is wrong: AssertionError: expected 2 to be 3 // Object.is equality")]
 #[case::jest(sample!("jest"), "packages/web/test/sum.jest.js:6:23 sum › is wrong: expect(received).toBe(expected) // Object.is equality")]
 #[case::node_tap(sample!("node-tap"), "/app/packages/web/test/node.test.mjs:7:12 is wrong: Expected values to be strictly equal:")]
-#[case::node_spec(sample!("node-spec"), "/app/packages/web/test/node.test.mjs:7:12 AssertionError [ERR_ASSERTION]: Expected values to be strictly equal:")]
+#[case::node_spec(sample!("node-spec"), "/app/packages/web/test/node.test.mjs:7:12 is wrong: AssertionError [ERR_ASSERTION]: Expected values to be strictly equal:")]
 #[case::node_missing(sample!("node-missing"), "/app/packages/web/lint.mjs Error [ERR_MODULE_NOT_FOUND]: Cannot find module '/app/packages/web/nothing-here.js' imported from /app/packages/web/lint.mjs")]
 #[case::node_syntax(sample!("node-syntax"), "/app/packages/web/syntax.mjs:1 SyntaxError: Unexpected token ';'")]
 #[case::pytest(sample!("pytest"), "py/test_a.py:6 assert 2.0 == 3")]
@@ -66,6 +66,11 @@ fn the_first_error_of_a_real_tool(#[case] output: &str, #[case] expected: &str) 
 #[case(
     "TypeError: x\n    at node_modules/a/b.js:1:2\n    at async f (file:///app/a%20b.js:3:4)\n",
     "/app/a b.js:3:4 TypeError: x"
+)]
+#[case::only_logged(
+    "@shop/common:test: Error: \n@shop/common:test:     at f (/app/packages/common/src/a.ts:1:2)\n@shop/api:test:  FAIL  \
+     unit  src/b.test.ts > b > is wrong\n@shop/api:test: AssertionError: no\n@shop/api:test:  ❯ src/b.test.ts:3:4\n",
+    "src/b.test.ts:3:4 b > is wrong: AssertionError: no"
 )]
 fn forms_one_by_one(#[case] output: &str, #[case] expected: &str) {
     assert_eq!(first(output), expected);

@@ -83,10 +83,10 @@ impl Launch<'_> {
         let uses = |service| self.project.settings.services.contains(&service);
         work.step("requirements", none, || self.requirements());
         work.step("ports", none, || self.ports());
-        work.step("infra", ["requirements"], || self.infra());
-        let mut before = vec!["ports", "prepare", "env file"];
+        work.step("infra", none, || self.infra());
+        let mut before = vec!["requirements", "ports", "prepare", "env file"];
         let mut before_env = vec!["infra"];
-        let mut before_prepare = vec!["requirements"];
+        let mut before_prepare = Vec::new();
         if let Home::Worktree { dir, branch } = &self.home {
             work.step("worktree", none, || self.worktree(dir, branch.as_ref()));
             before_prepare.push("worktree");
@@ -105,7 +105,7 @@ impl Launch<'_> {
         if uses(Service::Postgres) {
             work.step("template", ["infra", "prepare"], || self.template());
             work.step("database", ["template"], || self.database());
-            work.step("after clone", ["database", "env file"], || self.after_clone());
+            work.step("after clone", ["requirements", "database", "env file"], || self.after_clone());
             before.push("after clone");
         }
         work.step("processes", before, || self.processes());
@@ -127,9 +127,15 @@ impl Launch<'_> {
         context::of_agent(&self.project.settings, self.id, &record.workdir, &record.ports, &record.secrets)
     }
 
+    /// Steps that are about to make something wait for the same answer; the others need not.
     async fn requirements(&self) -> Result<()> {
-        let settings = &self.project.settings;
-        require::check(&settings.manifest.require, &self.record().base_env, &settings.project_root).await
+        let (settings, env) = (&self.project.settings, self.record().base_env);
+        self.project.requirements().await?;
+        // An agent of before may run in another environment than this shell's.
+        if env == self.project.base_env {
+            return Ok(());
+        }
+        require::check(&settings.manifest.require, &env, &settings.project_root).await
     }
 
     async fn ports(&self) -> Result<()> {

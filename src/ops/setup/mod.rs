@@ -69,6 +69,7 @@ pub async fn infra(project: &Project, progress: &Progress) -> Result<Infra> {
     if let Some(infra) = running(paths, &claim).await? {
         return Ok(infra);
     }
+    project.requirements().await?;
     let _lock = if let Some(lock) = Lock::try_acquire(&paths.locks(), "infra", "setup-infra")? {
         lock
     } else {

@@ -93,6 +93,40 @@ pub struct Ensured {
     pub built: usize,
 }
 
+/// The template when it is as it should be and nothing is left over from a build; `None` when [`ensure`] has something
+/// to do.
+///
+/// # Errors
+/// When the server cannot say.
+pub async fn current(request: &Request<'_>) -> Result<Option<Built>, TemplateError> {
+    check_name(request.template)?;
+    let admin = Session::maintenance(request.server).await?;
+    let settled = settled(request, &admin).await;
+    let closed = admin.close().await;
+    let settled = settled?;
+    closed?;
+    Ok(settled)
+}
+
+async fn settled(request: &Request<'_>, admin: &Session) -> Result<Option<Built>, TemplateError> {
+    let View { built, chain, builds } = View::of(request, admin).await?;
+    let [building, old] = leftovers(request.template);
+    let what = "look for what a build left over";
+    let sql = "SELECT 1 FROM pg_database WHERE datname IN ($1, $2)";
+    let is_clean = admin.row(what, sql, &[&building, &old]).await?.is_none();
+    let superfluous = layer::superfluous(&chain, request.recipes, &records_of(&built));
+    if !is_clean || !builds.is_empty() || !superfluous.is_empty() {
+        return Ok(None);
+    }
+    let top = chain.last().expect("a chain has a layer");
+    Ok(built.into_iter().find(|layer| layer.is_finished() && layer.record.fingerprint == top.fingerprint))
+}
+
+/// Databases that a build makes and does not keep.
+fn leftovers(template: &str) -> [String; 2] {
+    [building_name(template), leftover_name(template)]
+}
+
 /// Makes the template, or brings it up to date. Two at once build once: the second waits and finds it done.
 ///
 /// # Errors
@@ -121,7 +155,7 @@ pub async fn remove(server: &Server, template: &str) -> Result<(), TemplateError
     for built in list(&admin).await?.iter().filter(|built| built.record.template == template) {
         drop_database(&admin, &built.database).await?;
     }
-    for leftover in [building_name(template), leftover_name(template)] {
+    for leftover in leftovers(template) {
         drop_database(&admin, &leftover).await?;
     }
     let role = builder::role_name(template);
@@ -145,16 +179,31 @@ async fn lock(admin: &Session, template: &str, tell: &mut dyn FnMut(Event)) -> R
     Ok(())
 }
 
+/// What is there, what should be, and what is to be built for that.
+struct View {
+    built: Vec<Built>,
+    chain: Vec<Layer>,
+    builds: Vec<layer::Build>,
+}
+
+impl View {
+    async fn of(request: &Request<'_>, admin: &Session) -> Result<Self, TemplateError> {
+        let built = own_layers(admin, request.template).await?;
+        let foundation =
+            Foundation { server_major: server_major(admin).await?, extensions: request.extensions.to_vec() };
+        let chain = layer::chain(&foundation, request.recipes);
+        let records = if request.rebuild { Vec::new() } else { records_of(&built) };
+        let builds = layer::plan(&chain, request.recipes, &records);
+        Ok(Self { built, chain, builds })
+    }
+}
+
 async fn locked(request: &Request<'_>, admin: &Session, tell: &mut dyn FnMut(Event)) -> Result<Ensured, TemplateError> {
     let template = request.template;
-    for leftover in [building_name(template), leftover_name(template)] {
+    for leftover in leftovers(template) {
         drop_database(admin, &leftover).await?;
     }
-    let mut built = own_layers(admin, template).await?;
-    let foundation = Foundation { server_major: server_major(admin).await?, extensions: request.extensions.to_vec() };
-    let chain = layer::chain(&foundation, request.recipes);
-    let records = if request.rebuild { Vec::new() } else { records_of(&built) };
-    let builds = layer::plan(&chain, request.recipes, &records);
+    let View { mut built, chain, builds } = View::of(request, admin).await?;
     let top = chain.last().expect("a chain has a layer");
     if let Some(finished) = built.iter().find(|layer| layer.is_finished())
         && let Some(change) = layer::first_change(top, &finished.record)

@@ -13,7 +13,7 @@ mod layer;
 mod records;
 
 pub use builder::builder_login;
-pub use ensure::{Ensured, Event, Request, ensure, remove};
+pub use ensure::{Ensured, Event, Request, current, ensure, remove};
 pub use error::TemplateError;
 pub use inputs::{InputError, list_inputs};
 pub use layer::StepCommand;

@@ -6,7 +6,6 @@ use std::{
     ffi::{CStr, CString, OsStr},
     os::{fd::AsFd as _, unix::ffi::OsStrExt as _},
     path::PathBuf,
-    sync::{Condvar, Mutex, PoisonError},
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -14,10 +13,11 @@ use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, fchmod, fstat, futimens, mkdi
 
 use super::{
     Item, Rules, TreeError,
+    crew::crew,
     file::{Done, Entry, Means, times},
     rules::How,
     staged::{STAGING, Staged},
-    stop::{Stop, on_thread, threads},
+    stop::{Stop, on_thread},
 };
 
 /// What was brought.
@@ -124,7 +124,9 @@ fn fill(
             brought.count(means.bring(from, to, kind, *how, source.as_std_path()).map_err(fail)?, number);
         }
     }
-    brought.add(&Crew { means, rules, stop, queue: Mutex::new(Queue::new(folders)), news: Condvar::new() }.work()?);
+    let bring =
+        |folder: Folder, found: &mut Vec<Folder>, brought: &mut Brought| folder.bring(means, rules, found, brought);
+    crew(folders, stop, bring)?.iter().for_each(|done| brought.add(done));
     if stop.is_told() {
         return Ok(brought);
     }
@@ -177,103 +179,36 @@ struct Folder {
     how: How,
 }
 
-/// Folders that wait, and how many are being worked on.
-struct Queue {
-    waiting: Vec<Folder>,
-    busy: usize,
-    failed: Option<TreeError>,
-}
-
-impl Queue {
-    const fn new(waiting: Vec<Folder>) -> Self {
-        Self { waiting, busy: 0, failed: None }
-    }
-}
-
-/// Threads that take folders from one queue.
-struct Crew<'a> {
-    means: &'a Means,
-    rules: &'a Rules,
-    stop: &'a Stop,
-    queue: Mutex<Queue>,
-    news: Condvar,
-}
-
-impl Crew<'_> {
-    fn work(self) -> Result<Brought, TreeError> {
-        let mut brought = Brought::default();
-        std::thread::scope(|scope| {
-            let hands: Vec<_> = (0..threads()).map(|_| scope.spawn(|| self.hand())).collect();
-            for hand in hands {
-                // A hand that panicked has done nothing that counts; the panic goes on.
-                match hand.join() {
-                    Ok(done) => brought.add(&done),
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
-            }
-        });
-        let queue = self.queue.into_inner().unwrap_or_else(PoisonError::into_inner);
-        queue.failed.map_or(Ok(brought), Err)
-    }
-
-    fn hand(&self) -> Brought {
-        let mut brought = Brought::default();
-        let mut found = Vec::new();
-        while let Some(folder) = self.next() {
-            let result = self.folder(&folder, &mut found, &mut brought);
-            let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-            queue.busy -= 1;
-            queue.waiting.append(&mut found);
-            if let Err(error) = result {
-                queue.failed.get_or_insert(error);
-            }
-            drop(queue);
-            self.news.notify_all();
-        }
-        brought
-    }
-
-    /// The next folder; `None` when there is none any more, or no sense in going on.
-    fn next(&self) -> Option<Folder> {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if queue.failed.is_some() || self.stop.is_told() {
-                return None;
-            }
-            if let Some(folder) = queue.waiting.pop() {
-                queue.busy += 1;
-                return Some(folder);
-            }
-            if queue.busy == 0 {
-                return None;
-            }
-            queue = self.news.wait(queue).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    /// Brings what lies in one folder; folders in it are made, and added to `found`.
-    fn folder(&self, folder: &Folder, found: &mut Vec<Folder>, brought: &mut Brought) -> Result<(), TreeError> {
+impl Folder {
+    /// Brings what lies in it; folders in it are made, and added to `found`.
+    fn bring(
+        &self,
+        means: &Means,
+        rules: &Rules,
+        found: &mut Vec<Self>,
+        brought: &mut Brought,
+    ) -> Result<(), TreeError> {
         let fail = |path: &std::path::Path| {
             let path = Utf8PathBuf::from(path.to_string_lossy().into_owned());
             move |errno: rustix::io::Errno| TreeError::File { act: "bring", path, source: errno.into() }
         };
-        let source = match openat(CWD, &folder.source, FOLDER, Mode::empty()) {
+        let source = match openat(CWD, &self.source, FOLDER, Mode::empty()) {
             // Removed meanwhile.
             Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => {
-                brought.count(Done::Vanished, folder.item);
+                brought.count(Done::Vanished, self.item);
                 return Ok(());
             }
-            source => source.map_err(fail(&folder.source))?,
+            source => source.map_err(fail(&self.source))?,
         };
-        let target = openat(CWD, &folder.target, FOLDER, Mode::empty()).map_err(fail(&folder.target))?;
-        for entry in Dir::read_from(&source).map_err(fail(&folder.source))? {
+        let target = openat(CWD, &self.target, FOLDER, Mode::empty()).map_err(fail(&self.target))?;
+        for entry in Dir::read_from(&source).map_err(fail(&self.source))? {
             let Ok(entry) = entry else { continue };
             let name: &CStr = entry.file_name();
             let text = OsStr::from_bytes(name.to_bytes());
             if text == "." || text == ".." {
                 continue;
             }
-            let path = folder.source.join(text);
+            let path = self.source.join(text);
             let kind = match entry.file_type() {
                 FileType::Unknown => match path.symlink_metadata() {
                     Ok(metadata) => FileType::from_raw_mode(std::os::unix::fs::MetadataExt::mode(&metadata)),
@@ -281,24 +216,24 @@ impl Crew<'_> {
                 },
                 kind => kind,
             };
-            let Some(how) = self.rules.inside(&path, kind == FileType::Directory, folder.how) else { continue };
+            let Some(how) = rules.inside(&path, kind == FileType::Directory, self.how) else { continue };
             if kind == FileType::Directory {
                 mkdirat(&target, name, Mode::RWXU).map_err(fail(&path))?;
-                found.push(Folder { item: folder.item, source: path, target: folder.target.join(text), how });
+                found.push(Self { item: self.item, source: path, target: self.target.join(text), how });
                 continue;
             }
             let from = Entry { folder: source.as_fd(), name };
             let to = Entry { folder: target.as_fd(), name };
-            let done = self.means.bring(from, to, kind, how, &path).map_err(|source| TreeError::File {
+            let done = means.bring(from, to, kind, how, &path).map_err(|source| TreeError::File {
                 act: "bring",
                 path: path.to_string_lossy().into_owned().into(),
                 source,
             })?;
-            brought.count(done, folder.item);
+            brought.count(done, self.item);
         }
         // Nothing is added to it any more: its folders were made above.
-        let stat = fstat(&source).map_err(fail(&folder.source))?;
-        fchmod(&target, Mode::from_raw_mode(stat.st_mode)).map_err(fail(&folder.target))?;
-        futimens(&target, &times(&stat)).map_err(fail(&folder.target))
+        let stat = fstat(&source).map_err(fail(&self.source))?;
+        fchmod(&target, Mode::from_raw_mode(stat.st_mode)).map_err(fail(&self.target))?;
+        futimens(&target, &times(&stat)).map_err(fail(&self.target))
     }
 }

@@ -2,6 +2,7 @@
 //! two apart, and removed, by several threads at once.
 
 mod bring;
+mod crew;
 mod error;
 mod file;
 mod remove;

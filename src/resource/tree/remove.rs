@@ -1,59 +1,120 @@
 //! Removes a tree.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::{
+    ffi::{CStr, OsStr},
+    io,
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use camino::Utf8Path;
-use ignore::{WalkBuilder, WalkState};
+use rustix::{
+    fd::OwnedFd,
+    fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, chmod, fchmod, fstat, openat, unlinkat},
+    io::Errno,
+};
 
-use super::stop::{on_thread, threads};
+use super::{
+    crew::crew,
+    stop::{Stop, on_thread},
+};
 
 /// Removes the folder `path` with all in it, if it is there. Symlinks are removed, never followed.
 ///
 /// # Errors
 /// When something cannot be removed.
-pub async fn remove(path: &Utf8Path) -> std::io::Result<()> {
+pub async fn remove(path: &Utf8Path) -> io::Result<()> {
     let path = path.to_owned();
     on_thread(move |stop| {
         let is_folder = match path.symlink_metadata() {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             found => found?.is_dir(),
         };
-        if !is_folder {
-            return std::fs::remove_file(&path);
-        }
-        // What cannot be removed here is met again below, where its error counts.
-        let walker =
-            WalkBuilder::new(&path).standard_filters(false).follow_links(false).threads(threads()).build_parallel();
-        walker.run(|| {
-            Box::new(|entry| {
-                if stop.is_told() {
-                    return WalkState::Quit;
-                }
-                let Ok(entry) = entry else { return WalkState::Continue };
-                if entry.file_type().is_some_and(|kind| kind.is_dir()) {
-                    make_writable(entry.path());
-                } else {
-                    drop(std::fs::remove_file(entry.path()));
-                }
-                WalkState::Continue
-            })
-        });
-        if stop.is_told() { Ok(()) } else { std::fs::remove_dir_all(&path) }
+        if is_folder { all(path.as_std_path(), stop) } else { std::fs::remove_file(&path) }
     })
     .await
 }
 
-/// Lets the owner remove what is in a folder that was made read-only.
-fn make_writable(folder: &std::path::Path) {
-    let Ok(metadata) = folder.symlink_metadata() else { return };
-    let mode = metadata.permissions().mode();
-    if mode & 0o700 != 0o700 {
-        drop(std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode | 0o700)));
+fn all(path: &Path, stop: &Stop) -> io::Result<()> {
+    let root = Folder { path: path.to_owned(), parent: None, open: AtomicUsize::new(1) };
+    let empty = |folder: Arc<Folder>, found: &mut Vec<Arc<Folder>>, (): &mut ()| folder.empty(found);
+    crew(vec![Arc::new(root)], stop, empty).map(drop)
+}
+
+/// A folder that is being emptied.
+struct Folder {
+    path: PathBuf,
+    parent: Option<Arc<Self>>,
+    /// How many of its folders are still there, and one for as long as it is being read.
+    open: AtomicUsize,
+}
+
+impl Folder {
+    /// Removes what lies in it; folders in it are added to `found`. Whoever finds it empty removes it.
+    fn empty(self: Arc<Self>, found: &mut Vec<Arc<Self>>) -> io::Result<()> {
+        let folder = open(&self.path).map_err(at(&self.path))?;
+        for entry in Dir::read_from(&folder).map_err(at(&self.path))? {
+            let entry = entry.map_err(at(&self.path))?;
+            let name: &CStr = entry.file_name();
+            let text = OsStr::from_bytes(name.to_bytes());
+            if text == "." || text == ".." {
+                continue;
+            }
+            let path = self.path.join(text);
+            let is_folder = match entry.file_type() {
+                FileType::Unknown => path.symlink_metadata()?.is_dir(),
+                kind => kind == FileType::Directory,
+            };
+            if is_folder {
+                self.open.fetch_add(1, Ordering::Relaxed);
+                found.push(Arc::new(Self { path, parent: Some(Arc::clone(&self)), open: AtomicUsize::new(1) }));
+            } else {
+                unlinkat(&folder, name, AtFlags::empty()).map_err(at(&path))?;
+            }
+        }
+        self.leave()
     }
+
+    /// Removes it, and the folders that it lies in, as far as they are empty now.
+    fn leave(self: Arc<Self>) -> io::Result<()> {
+        let mut folder = self;
+        while folder.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+            fs_err::remove_dir(&folder.path)?;
+            let Some(parent) = folder.parent.clone() else { break };
+            folder = parent;
+        }
+        Ok(())
+    }
+}
+
+/// Opens a folder; one that was made read-only is its owner's to empty.
+fn open(path: &Path) -> Result<OwnedFd, Errno> {
+    const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+    let folder = match openat(CWD, path, FOLDER, Mode::empty()) {
+        Err(Errno::ACCESS) => {
+            chmod(path, Mode::RWXU)?;
+            openat(CWD, path, FOLDER, Mode::empty())?
+        }
+        folder => folder?,
+    };
+    if !Mode::from_raw_mode(fstat(&folder)?.st_mode).contains(Mode::RWXU) {
+        fchmod(&folder, Mode::RWXU)?;
+    }
+    Ok(folder)
+}
+
+fn at(path: &Path) -> impl Fn(Errno) -> io::Error {
+    move |errno| io::Error::new(io::Error::from(errno).kind(), format!("{}: {errno}", path.display()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]

@@ -38,8 +38,3 @@ pub(super) async fn on_thread<T: Send + 'static, E: From<std::io::Error> + Send 
     drop(guard);
     result.map_err(|error| E::from(std::io::Error::other(error)))?
 }
-
-/// How many threads handle files. Beyond a few they wait for the file system's own locks.
-pub(super) fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from).min(8)
-}
