@@ -3,7 +3,7 @@
 //! A readiness check alone proves nothing of the kind: the port may be served on `[::1]` by somebody else's server,
 //! and then the browser that is sent to `localhost` shows the wrong app.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use futures_util::future::try_join_all;
 use indexmap::IndexMap;
@@ -43,13 +43,17 @@ pub(super) fn ports_belong(ports: &IndexMap<String, u16>, members: &[Members], a
     Ok(())
 }
 
+/// How long a page may take: a dev server compiles on the first request, while other agents start beside it. Who listens
+/// is known by then, so that nobody waits that long for nothing.
+const FIRST_ANSWER: Duration = Duration::from_mins(1);
+
 /// Checks that each URL of `urls` on this machine answers a GET with anything but a server error.
 ///
 /// # Errors
 /// When one does not.
 pub(super) async fn urls_answer(urls: &IndexMap<String, String>) -> Result<()> {
     try_join_all(urls.values().map(|url| async move {
-        let reason = match probe::get(url, probe::LIMIT).await {
+        let reason = match probe::get(url, FIRST_ANSWER).await {
             Ok(answer) if answer.status < 500 => return Ok(()),
             Ok(answer) => format!("status {}", answer.status),
             Err(error) => error.to_string(),

@@ -304,3 +304,17 @@ fn a_launch_is_proven_by_the_sockets_and_the_printed_page() {
     // As soon as it is gone, the same command succeeds.
     project.ok(&["launch", "1"]);
 }
+
+#[test]
+fn a_page_that_takes_its_time_is_waited_for() {
+    let project = one_process(
+        "import http.server, sys, threading, time\n\
+         class Slow(http.server.SimpleHTTPRequestHandler):\n    \
+             def do_GET(self):\n        time.sleep(3)\n        super().do_GET()\n\
+         for port in sys.argv[1:]:\n    \
+             server = http.server.ThreadingHTTPServer(('127.0.0.1', int(port)), Slow)\n    \
+             threading.Thread(target=server.serve_forever).start()\n",
+        "ready = { tcp = \"web\" }",
+    );
+    project.ok(&["launch", "1"]);
+}
