@@ -3,6 +3,7 @@
 mod life;
 mod shop;
 mod verify;
+mod worktree;
 
 use std::time::Duration;
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{
     git, modified, overwrite,
     shop::{Answer, Shop, kill, wait},
-    verify,
+    verify, worktree,
 };
 use crate::{
     s3::raw::{self, Signer},
@@ -35,6 +35,7 @@ fn a_demo_from_its_start_to_its_removal() {
     nothing_of_one_is_the_others(&shop, &made);
     verify::tells_what_is_wrong_and_where(&shop);
     restarts_follow_contents(&shop);
+    worktree::is_its_agents_alone(&shop);
     an_app_process_that_dies_is_back(&shop);
     services_that_die_are_back(&shop, &made);
     supervision_may_die(&shop);
