@@ -6,7 +6,6 @@ use indexmap::IndexMap;
 use tokio::sync::OnceCell;
 
 use super::require;
-
 use crate::{
     config::{environment::Environment, paths::Paths, settings},
     error::Result,

@@ -1,6 +1,6 @@
 //! Threads that take work from one queue and find more of it while they work.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::stop::Stop;
 
@@ -23,9 +23,8 @@ pub(super) fn crew<J: Send, T: Default + Send, E: Send>(
     let crew = Crew { queue: Mutex::new(Queue { waiting: jobs, busy: 0, failed: None }), news: Condvar::new(), stop };
     let gathered = std::thread::scope(|scope| {
         let hands: Vec<_> = (0..threads()).map(|_| scope.spawn(|| crew.hand(&work))).collect();
-        // A hand that panicked has done nothing that counts; the panic goes on.
-        let join = |hand: std::thread::ScopedJoinHandle<'_, T>| hand.join();
-        hands.into_iter().map(|hand| join(hand).unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        // A panic of one goes on here, once the others are done.
+        hands.into_iter().map(|hand| hand.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
     });
     let queue = crew.queue.into_inner().unwrap_or_else(PoisonError::into_inner);
     queue.failed.map_or(Ok(gathered), Err)
@@ -48,22 +47,24 @@ impl<J, E> Crew<'_, J, E> {
     fn hand<T: Default>(&self, work: &impl Fn(J, &mut Vec<J>, &mut T) -> Result<(), E>) -> T {
         let (mut gathered, mut found) = (T::default(), Vec::new());
         while let Some(job) = self.next() {
+            let _busy = Busy(self);
             let result = work(job, &mut found, &mut gathered);
-            let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-            queue.busy -= 1;
+            let mut queue = self.lock();
             queue.waiting.append(&mut found);
             if let Err(error) = result {
                 queue.failed.get_or_insert(error);
             }
-            drop(queue);
-            self.news.notify_all();
         }
         gathered
     }
 
+    fn lock(&self) -> MutexGuard<'_, Queue<J, E>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The next job; `None` when there is none any more, or no sense in going on.
     fn next(&self) -> Option<J> {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queue = self.lock();
         loop {
             if queue.failed.is_some() || self.stop.is_told() {
                 return None;
@@ -77,6 +78,16 @@ impl<J, E> Crew<'_, J, E> {
             }
             queue = self.news.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+}
+
+/// Counts as busy until it is dropped, by a panic too: the others would wait for it for ever.
+struct Busy<'a, J, E>(&'a Crew<'a, J, E>);
+
+impl<J, E> Drop for Busy<'_, J, E> {
+    fn drop(&mut self) {
+        self.0.lock().busy -= 1;
+        self.0.news.notify_all();
     }
 }
 
@@ -104,5 +115,12 @@ mod tests {
         stop.tell();
         let never = |_: u32, _: &mut Vec<u32>, (): &mut ()| -> Result<(), u32> { unreachable!("it was told to stop") };
         assert_eq!(crew(vec![1], &stop, never).map(|hands| hands.len()), Ok(threads()));
+    }
+
+    #[test]
+    #[should_panic(expected = "the work's own")]
+    fn a_panic_goes_on_and_nobody_waits_for_ever() {
+        let panics = |_: u32, _: &mut Vec<u32>, (): &mut ()| -> Result<(), ()> { panic!("the work's own") };
+        drop(crew(vec![1], &Stop::default(), panics));
     }
 }
