@@ -10,6 +10,7 @@ pub mod inotify;
 pub mod logs;
 pub mod machine;
 pub mod memory;
+pub mod named;
 pub mod piped;
 pub mod probe;
 pub mod reap;

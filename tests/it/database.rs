@@ -189,7 +189,7 @@ fn a_clone_is_closed_until_it_is_its_owners() {
         let cloned = database::clone(&postgres.server(), &admin, id(1), TEMPLATE, &CloneCosts::default()).await;
         assert!(matches!(cloned, Ok(Cloned::Made { .. })), "{cloned:?}");
         let state = database::inspect(&admin, id(1)).await.expect("a state");
-        let State::Whole { origin: Some(origin), sessions: 0, .. } = state.database else { panic!("{state:?}") };
+        let State::Whole { origin: Some(origin) } = state.database else { panic!("{state:?}") };
         assert_eq!((origin.template.as_str(), origin.fingerprint.len()), (TEMPLATE, 64));
         let again = database::clone(&postgres.server(), &admin, id(1), TEMPLATE, &CloneCosts::default()).await;
         assert_eq!(again.expect("kept"), Cloned::Kept);

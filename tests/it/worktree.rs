@@ -536,6 +536,11 @@ fn a_launch_that_was_cut_off_anywhere_is_finished_by_the_next() {
     let whole = untimed(&dir);
     project.ok(&["teardown", "3"]);
     let private = project.root.join(".git/worktrees/agent-3");
+    let is_gone = |point: &Utf8Path| {
+        for folder in [&dir, &private] {
+            assert!(!folder.exists(), "killed at {point}, {folder} stays: {:#?}", portrait(folder));
+        }
+    };
     // What is there when it is killed.
     let points = [
         project.world.path("state/agents/3/worktree.json"),
@@ -555,13 +560,13 @@ fn a_launch_that_was_cut_off_anywhere_is_finished_by_the_next() {
         assert_eq!(untimed(&dir), whole, "killed at {point}");
         assert_eq!(page(&project, 3), "first\n");
         project.ok(&["teardown", "3"]);
-        assert!(!dir.exists() && !private.exists(), "killed at {point}");
+        is_gone(point);
     }
     // The same, torn down instead.
     for point in points.iter().step_by(3) {
         kill_when(&project, &["launch", "3", "--worktree"], || point.symlink_metadata().is_ok());
         project.ok(&["teardown", "3"]);
-        assert!(!dir.exists() && !private.exists(), "killed at {point}");
+        is_gone(point);
         assert_eq!(project.git(&["branch", "--format=%(refname:short)"]), "main\n", "killed at {point}");
     }
     // A removal that was cut off goes on, and asks nothing again.
@@ -570,7 +575,7 @@ fn a_launch_that_was_cut_off_anywhere_is_finished_by_the_next() {
         write(dir.join("new.txt"), "new\n");
         kill_when(&project, &["teardown", "3", "--force"], || !dir.join("src/page.html").exists());
         project.ok(&["teardown", "3"]);
-        assert!(!dir.exists() && !private.exists());
+        is_gone(&dir);
     }
     // As git leaves it when the machine goes off: locked, without a link, half of a link.
     project.ok(&["launch", "3", "--worktree"]);

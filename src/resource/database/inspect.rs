@@ -26,10 +26,6 @@ pub enum State {
     Whole {
         /// What it was cloned from, as far as that is still written there.
         origin: Option<Origin>,
-        /// Size on disk.
-        bytes: u64,
-        /// Open sessions in it.
-        sessions: u32,
     },
     /// Neither the agent's nor a clone of ours.
     Foreign {
@@ -49,8 +45,7 @@ pub async fn inspect(admin: &Session, id: AgentId) -> Result<DatabaseState, Data
     let row = admin
         .row(
             &what,
-            "SELECT r.rolname::text, r.rolsuper, shobj_description(d.oid, 'pg_database'), pg_database_size(d.oid), \
-             (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid), d.datconnlimit = -2 \
+            "SELECT r.rolname::text, r.rolsuper, shobj_description(d.oid, 'pg_database'), d.datconnlimit = -2 \
              FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba WHERE d.datname = $1",
             &[&name],
         )
@@ -61,18 +56,12 @@ pub async fn inspect(admin: &Session, id: AgentId) -> Result<DatabaseState, Data
             let owner: String = admin.value(&what, &row, 0)?;
             let superuser: bool = admin.value(&what, &row, 1)?;
             let comment: Option<String> = admin.value(&what, &row, 2)?;
-            let bytes: i64 = admin.value(&what, &row, 3)?;
-            let sessions: i64 = admin.value(&what, &row, 4)?;
             // A drop that was cut off leaves it so.
-            let invalid: bool = admin.value(&what, &row, 5)?;
+            let invalid: bool = admin.value(&what, &row, 3)?;
             if owner == name && invalid {
                 State::HalfMade
             } else if owner == name {
-                State::Whole {
-                    origin: comment.and_then(|text| Origin::read(&text)),
-                    bytes: bytes.unsigned_abs(),
-                    sessions: u32::try_from(sessions).unwrap_or(u32::MAX),
-                }
+                State::Whole { origin: comment.and_then(|text| Origin::read(&text)) }
             } else if superuser {
                 State::HalfMade
             } else {

@@ -89,8 +89,8 @@ pub(super) fn all(common_dir: &Utf8Path) -> Vec<Worktree> {
     found
 }
 
-/// Private folders of a worktree at `dir` whose making was cut off, once that folder is gone: those that name it, and
-/// those of its name that name nothing yet.
+/// Private folders of a worktree at `dir` whose making or removing was cut off, once that folder is gone: those that name
+/// it, and those of its name that name nothing.
 pub(super) fn remains(common_dir: &Utf8Path, dir: &Utf8Path) -> Vec<Utf8PathBuf> {
     let Ok(entries) = common_dir.join("worktrees").read_dir_utf8() else { return Vec::new() };
     let is_one = |private: &Utf8PathBuf| {
@@ -105,11 +105,13 @@ pub(super) fn remains(common_dir: &Utf8Path, dir: &Utf8Path) -> Vec<Utf8PathBuf>
     entries.filter_map(|entry| Some(entry.ok()?.into_path())).filter(is_one).collect()
 }
 
-/// Whether git had only begun to write the private folder.
+/// Whether a private folder that names no worktree is one that nobody uses, by the rule of `git worktree prune`: it is
+/// not locked, or only for as long as it is made. git was ended before it had written it, or while it removed it.
 fn names_nothing(private: &Utf8Path) -> bool {
-    let is_empty = private.read_dir_utf8().is_ok_and(|mut entries| entries.next().is_none());
-    is_empty
-        || std::fs::read_to_string(private.join("locked")).is_ok_and(|why| ["", "initializing"].contains(&why.trim()))
+    match std::fs::read_to_string(private.join("locked")) {
+        Ok(why) => ["", "initializing"].contains(&why.trim()),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
 }
 
 /// Whether the checkout `workdir` is some agent's own worktree.

@@ -5,7 +5,7 @@ use camino::Utf8Path;
 use super::{
     Git, WorktreeError, branch,
     place::{self, Found},
-    unlock::unlock,
+    unlock::{await_git, unlock},
 };
 use crate::{model::worktree::BranchName, resource::tree, store::worktree::Stage};
 
@@ -76,6 +76,7 @@ pub(super) async fn folder_and_registration(
     found: &Found,
 ) -> Result<(), WorktreeError> {
     let dir = &found.dir;
+    await_git(found).await;
     tree::remove(dir).await.map_err(|source| WorktreeError::File { act: "remove", path: dir.clone(), source })?;
     registration(git, root, common_dir, found).await
 }

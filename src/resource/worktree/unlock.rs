@@ -1,15 +1,28 @@
-//! Locks that git leaves behind when it is killed between taking one and noting that it has it.
+//! What a git that was told to end still does, and the locks that it leaves behind when it is killed between taking one
+//! and noting that it has it.
 
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{WorktreeError, place::Found};
+use crate::process::named;
 
-/// How long a git that was told to end may take for it. git holds these locks for milliseconds.
+/// How long a git that was told to end may take for it. git works there, and holds these locks, for milliseconds.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often they are looked at.
 const INTERVAL: Duration = Duration::from_millis(10);
+
+/// Waits until no git is at work on a worktree of ours that is to be removed: a launch that was killed has its own git end
+/// with it, but what that had started itself goes on, and writes a reflog into a folder that is gone.
+pub(super) async fn await_git(found: &Found) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let places = [found.dir.as_str(), found.private.as_str()].map(str::as_bytes);
+    let places: Vec<&[u8]> = places.into_iter().filter(|place| !place.is_empty()).collect();
+    while tokio::time::Instant::now() < deadline && named::is_about("git", &places) {
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
 
 /// Waits until nobody has a lock on a worktree of ours that is half made or half removed, or on its branch. One that
 /// stays is nobody's, and is removed.
