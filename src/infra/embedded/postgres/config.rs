@@ -40,7 +40,7 @@ full_page_writes = {safe}
 synchronous_commit = {safe}
 recovery_init_sync_method = syncfs
 min_wal_size = 32MB
-max_wal_size = 1GB
+max_wal_size = 128MB
 
 timezone = 'UTC'
 datestyle = 'iso, mdy'
