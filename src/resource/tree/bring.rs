@@ -3,18 +3,19 @@
 
 use std::{
     collections::BTreeSet,
-    ffi::{CStr, CString, OsStr},
+    ffi::{CString, OsStr},
     os::{fd::AsFd as _, unix::ffi::OsStrExt as _},
     path::PathBuf,
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
-use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, fchmod, fstat, futimens, mkdirat, openat, syncfs};
+use rustix::fs::{CWD, FileType, Mode, fchmod, fstat, futimens, mkdirat, openat, syncfs};
 
 use super::{
     Item, Rules, TreeError,
     crew::crew,
     file::{Done, Entry, Means, times},
+    folder::{FOLDER, entries},
     rules::How,
     staged::{STAGING, Staged},
     stop::{Stop, on_thread},
@@ -164,8 +165,6 @@ fn missing(means: &Means, items: &[Item], rules: &Rules, whole: &[Utf8PathBuf]) 
     missing
 }
 
-const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-
 fn c_string(text: &str) -> Result<CString, TreeError> {
     CString::new(text).map_err(|error| TreeError::Thread(error.into()))
 }
@@ -201,21 +200,9 @@ impl Folder {
             source => source.map_err(fail(&self.source))?,
         };
         let target = openat(CWD, &self.target, FOLDER, Mode::empty()).map_err(fail(&self.target))?;
-        for entry in Dir::read_from(&source).map_err(fail(&self.source))? {
-            let Ok(entry) = entry else { continue };
-            let name: &CStr = entry.file_name();
-            let text = OsStr::from_bytes(name.to_bytes());
-            if text == "." || text == ".." {
-                continue;
-            }
+        for (name, kind) in entries(&source).map_err(fail(&self.source))? {
+            let (name, text) = (name.as_c_str(), OsStr::from_bytes(name.to_bytes()));
             let path = self.source.join(text);
-            let kind = match entry.file_type() {
-                FileType::Unknown => match path.symlink_metadata() {
-                    Ok(metadata) => FileType::from_raw_mode(std::os::unix::fs::MetadataExt::mode(&metadata)),
-                    Err(_) => continue,
-                },
-                kind => kind,
-            };
             let Some(how) = rules.inside(&path, kind == FileType::Directory, self.how) else { continue };
             if kind == FileType::Directory {
                 mkdirat(&target, name, Mode::RWXU).map_err(fail(&path))?;

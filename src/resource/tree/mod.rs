@@ -5,6 +5,7 @@ mod bring;
 mod crew;
 mod error;
 mod file;
+mod folder;
 mod remove;
 mod rules;
 mod select;

@@ -1,7 +1,7 @@
 //! Removes a tree.
 
 use std::{
-    ffi::{CStr, OsStr},
+    ffi::OsStr,
     io,
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
@@ -14,16 +14,18 @@ use std::{
 use camino::Utf8Path;
 use rustix::{
     fd::OwnedFd,
-    fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, chmod, fchmod, fstat, openat, unlinkat},
+    fs::{AtFlags, CWD, FileType, Mode, chmod, fchmod, fstat, openat, unlinkat},
     io::Errno,
 };
 
 use super::{
     crew::crew,
+    folder::{FOLDER, entries},
     stop::{Stop, on_thread},
 };
 
-/// Removes the folder `path` with all in it, if it is there. Symlinks are removed, never followed.
+/// Removes the folder `path` with all in it, as far as it is there: what somebody else removes meanwhile is gone, too.
+/// Symlinks are removed, never followed.
 ///
 /// # Errors
 /// When something cannot be removed.
@@ -56,24 +58,20 @@ struct Folder {
 impl Folder {
     /// Removes what lies in it; folders in it are added to `found`. Whoever finds it empty removes it.
     fn empty(self: Arc<Self>, found: &mut Vec<Arc<Self>>) -> io::Result<()> {
-        let folder = open(&self.path).map_err(at(&self.path))?;
-        for entry in Dir::read_from(&folder).map_err(at(&self.path))? {
-            let entry = entry.map_err(at(&self.path))?;
-            let name: &CStr = entry.file_name();
-            let text = OsStr::from_bytes(name.to_bytes());
-            if text == "." || text == ".." {
-                continue;
-            }
-            let path = self.path.join(text);
-            let is_folder = match entry.file_type() {
-                FileType::Unknown => path.symlink_metadata()?.is_dir(),
-                kind => kind == FileType::Directory,
-            };
-            if is_folder {
+        let folder = match open(&self.path) {
+            Err(Errno::NOENT) => return self.leave(),
+            folder => folder.map_err(at(&self.path))?,
+        };
+        for (name, kind) in entries(&folder).map_err(at(&self.path))? {
+            let path = self.path.join(OsStr::from_bytes(name.to_bytes()));
+            if kind == FileType::Directory {
                 self.open.fetch_add(1, Ordering::Relaxed);
                 found.push(Arc::new(Self { path, parent: Some(Arc::clone(&self)), open: AtomicUsize::new(1) }));
-            } else {
-                unlinkat(&folder, name, AtFlags::empty()).map_err(at(&path))?;
+                continue;
+            }
+            match unlinkat(&folder, &name, AtFlags::empty()) {
+                Err(Errno::NOENT) => {}
+                removed => removed.map_err(at(&path))?,
             }
         }
         self.leave()
@@ -83,7 +81,10 @@ impl Folder {
     fn leave(self: Arc<Self>) -> io::Result<()> {
         let mut folder = self;
         while folder.open.fetch_sub(1, Ordering::AcqRel) == 1 {
-            fs_err::remove_dir(&folder.path)?;
+            match fs_err::remove_dir(&folder.path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed?,
+            }
             let Some(parent) = folder.parent.clone() else { break };
             folder = parent;
         }
@@ -93,7 +94,6 @@ impl Folder {
 
 /// Opens a folder; one that was made read-only is its owner's to empty.
 fn open(path: &Path) -> Result<OwnedFd, Errno> {
-    const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
     let folder = match openat(CWD, path, FOLDER, Mode::empty()) {
         Err(Errno::ACCESS) => {
             chmod(path, Mode::RWXU)?;

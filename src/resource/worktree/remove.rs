@@ -76,7 +76,7 @@ pub(super) async fn folder_and_registration(
     found: &Found,
 ) -> Result<(), WorktreeError> {
     let dir = &found.dir;
-    await_git(found).await;
+    await_git(found).await?;
     tree::remove(dir).await.map_err(|source| WorktreeError::File { act: "remove", path: dir.clone(), source })?;
     registration(git, root, common_dir, found).await
 }
