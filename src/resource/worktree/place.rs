@@ -99,7 +99,9 @@ pub(super) fn remains(common_dir: &Utf8Path, dir: &Utf8Path) -> Vec<Utf8PathBuf>
         let of_its_name = name.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
         match std::fs::read_to_string(private.join("gitdir")) {
             Ok(text) if !text.trim().is_empty() => resolve(&private.join(text.trim_end())) == dir.join(".git"),
-            _ => of_its_name && names_nothing(private),
+            Ok(_) => of_its_name && names_nothing(private),
+            // What cannot be read, a path that is no UTF-8 for one, may name somebody else's.
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound && of_its_name && names_nothing(private),
         }
     };
     entries.filter_map(|entry| Some(entry.ok()?.into_path())).filter(is_one).collect()
@@ -189,4 +191,38 @@ pub(super) fn checked_out(root: &Utf8Path, common_dir: &Utf8Path, branch: &str) 
         return Some(root.to_owned());
     }
     all(common_dir).into_iter().find(|worktree| is_at(&worktree.private)).map(|worktree| worktree.dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::begun("agent-3", None, None, true)]
+    #[case::numbered("agent-31", None, None, true)]
+    #[case::being_made("agent-3", Some(""), Some("initializing"), true)]
+    #[case::kept("agent-3", None, Some("on a stick"), false)]
+    #[case::of_another_name("agent-x", None, None, false)]
+    #[case::elsewhere("agent-3", Some("/elsewhere/agent-3/.git"), None, false)]
+    #[case::no_utf_8("agent-3", Some("/café/agent-3/.git"), None, false)]
+    fn only_what_nobody_uses_remains(
+        #[case] name: &str,
+        #[case] gitdir: Option<&str>,
+        #[case] locked: Option<&str>,
+        #[case] remains: bool,
+    ) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let common_dir = Utf8Path::from_path(directory.path()).expect("UTF-8");
+        let private = common_dir.join("worktrees").join(name);
+        fs_err::create_dir_all(&private).expect("a folder");
+        for (file, text) in [("gitdir", gitdir), ("locked", locked)] {
+            let Some(text) = text else { continue };
+            let latin_1: Vec<u8> = text.chars().map(|c| u8::try_from(c).expect("Latin-1")).collect();
+            fs_err::write(private.join(file), latin_1).expect("a file");
+        }
+        let found = super::remains(common_dir, &common_dir.join("agent-3"));
+        assert_eq!(found, if remains { vec![private] } else { Vec::new() });
+    }
 }

@@ -13,15 +13,24 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How often they are looked at.
 const INTERVAL: Duration = Duration::from_millis(10);
 
-/// Waits until no git is at work on a worktree of ours that is to be removed: a launch that was killed has its own git end
-/// with it, but what that had started itself goes on, and writes a reflog into a folder that is gone.
-pub(super) async fn await_git(found: &Found) {
+/// Waits, two seconds at most, until no git is at work on a worktree of ours that is to be removed: a launch that was
+/// killed has its own git end with it, but what that had started itself goes on, and writes a reflog into a folder that
+/// is gone.
+pub(super) async fn await_git(found: &Found) -> Result<(), WorktreeError> {
     let deadline = tokio::time::Instant::now() + PATIENCE;
-    let places = [found.dir.as_str(), found.private.as_str()].map(str::as_bytes);
-    let places: Vec<&[u8]> = places.into_iter().filter(|place| !place.is_empty()).collect();
-    while tokio::time::Instant::now() < deadline && named::is_about("git", &places) {
+    let places: Vec<&str> =
+        [found.dir.as_str(), found.private.as_str()].into_iter().filter(|place| !place.is_empty()).collect();
+    let works = || {
+        named::is_about("git", &places).map_err(|source| WorktreeError::File {
+            act: "read",
+            path: "/proc".into(),
+            source,
+        })
+    };
+    while tokio::time::Instant::now() < deadline && works()? {
         tokio::time::sleep(INTERVAL).await;
     }
+    Ok(())
 }
 
 /// Waits until nobody has a lock on a worktree of ours that is half made or half removed, or on its branch. One that
