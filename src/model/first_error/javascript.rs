@@ -126,7 +126,7 @@ pub(super) fn bundler(lines: &[&str], at: usize) -> Option<Finding> {
     Some(Finding::error(group(&found, "message"), place))
 }
 
-/// An error with a stack: `TypeError: message` with its stack below.
+/// An error as it was thrown: `TypeError: message`, its stack below.
 pub(super) fn thrown(lines: &[&str], at: usize) -> Option<Finding> {
     let head = pattern!(r"^\s*(?:Uncaught )?(?<message>[\w.]*(?:Error|Exception)(?: \[\w+\])?: .*)$");
     let found = head.captures(lines[at])?;
