@@ -169,12 +169,6 @@ impl StackDir {
         self.0.join("keeper.sock")
     }
 
-    /// Held by the one supervisor of this stack.
-    #[must_use]
-    pub fn supervisor_lock(&self) -> Utf8PathBuf {
-        self.0.join("supervisor.lock")
-    }
-
     /// What supervisor and keeper have to say, and what they panic with.
     #[must_use]
     pub fn supervisor_log(&self) -> Utf8PathBuf {

@@ -137,8 +137,7 @@ pub async fn all(paths: &Paths) -> Result<Vec<AgentStatus>> {
 /// # Errors
 /// When it should run and cannot be reached or started.
 pub async fn stack(paths: &Paths, name: StackName) -> Result<Option<StackStatus>> {
-    let Some(mut client) = Builtin::new(paths).resume(name).await? else { return Ok(None) };
-    Ok(Some(client.status().await?))
+    Ok(Builtin::new(paths).status(name).await?)
 }
 
 #[cfg(test)]

@@ -247,13 +247,28 @@ pub async fn kill(traces: &Traces<'_>) -> Result<(), ProcessError> {
     Err(ProcessError::Immortal { pids: left.iter().map(|stat| stat.pid).collect() })
 }
 
-/// Ends every process that carries the stack's mark, whichever it is of.
+/// Ends every process of a stack that has nobody any more who would end it: those that carry its mark or are in its
+/// cgroup, and a keeper or supervisor that was left.
 ///
 /// # Errors
 /// As [`end`].
-pub async fn end_marked(mark: &str) -> Result<(), ProcessError> {
-    let traces = Traces::of_stack(mark);
-    end(&traces, Stop { signal: StopSignal::Term, leader_only: false, grace: Duration::from_secs(1) }).await
+pub async fn end_leftovers(mark: &str, cgroup: Option<&Cgroup>) -> Result<(), ProcessError> {
+    let traces = Traces { cgroup, ..Traces::of_stack(mark) };
+    let mut overseers = processes()?;
+    overseers.retain(|stat| !stat.ended && variable(stat.pid, env_names::SUPERVISOR).as_deref() == Some(mark));
+    let overseers = handles(&overseers)?;
+    for overseer in &overseers {
+        // It starts nothing in a dead process's place any more, and its children stay its own until they are ended.
+        overseer.signal(Signal::STOP)?;
+    }
+    let mut result =
+        end(&traces, Stop { signal: StopSignal::Term, leader_only: false, grace: Duration::from_secs(1) }).await;
+    for overseer in &overseers {
+        result = result.and(kill(&Traces { ancestor: Some(overseer.pid()), ..traces }).await);
+        overseer.signal(Signal::KILL)?;
+    }
+    all_ended(&overseers, Instant::now() + KILL_LIMIT).await?;
+    result
 }
 
 /// Handles of those that still are who they were.

@@ -114,12 +114,17 @@ impl Lock {
         serde_json::from_str(&text).ok()
     }
 
-    /// Releases the lock and removes its file. Whoever waits for it makes a new one.
+    /// Releases the lock and removes its file, unless somebody did. Whoever waits for it makes a new one.
     ///
     /// # Errors
     /// When the file cannot be removed.
     pub fn remove(self) -> Result<(), StoreError> {
-        std::fs::remove_file(&self.path).map_err(|source| StoreError::Remove { path: self.path.clone(), source })
+        match std::fs::remove_file(&self.path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(StoreError::Remove { path: self.path.clone(), source })
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     fn write_holder(&mut self, command: &str) -> std::io::Result<()> {

@@ -11,9 +11,9 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum SuperviseError {
     /// Another supervisor has this stack.
-    #[error("another supervisor holds {path}")]
+    #[error("another supervisor has the stack in {path}")]
     Held {
-        /// The lock.
+        /// Its directory.
         path: Utf8PathBuf,
     },
     /// A file of the stack cannot be used.

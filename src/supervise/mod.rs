@@ -18,12 +18,11 @@ mod server;
 mod set;
 mod unit;
 
-use std::{fs::File, os::fd::OwnedFd, time::Duration};
+use std::{os::fd::OwnedFd, time::Duration};
 
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
-    time::Instant,
 };
 
 pub use self::error::SuperviseError;
@@ -42,6 +41,7 @@ use crate::{
     },
     output::printer::Printer,
     process::{cgroup::Cgroup, follow::Followers, spawn},
+    store::{StoreError, lock::Lock},
 };
 
 /// How long a supervisor waits for the lock of one that is going away.
@@ -58,10 +58,11 @@ pub fn run(directory: &StackDir) -> Result<(), SuperviseError> {
         Ok::<_, SuperviseError>((supervise(directory).await?, lock))
     })?;
     drop(runtime);
-    drop(lock);
     match end {
-        End::Closed | End::Left => Ok(()),
+        End::Closed => Ok(lock.remove()?),
+        End::Left => Ok(()),
         End::Replaced(program) => {
+            drop(lock);
             let arguments = ["supervise", directory.path().as_str()];
             Err(spawn::replace_by(program.as_str().into(), &arguments, &[(env_names::SUPERVISOR, directory.mark())])
                 .into())
@@ -78,21 +79,12 @@ pub fn keep(directory: &StackDir, first: OwnedFd) -> Result<(), SuperviseError> 
 }
 
 /// Takes the lock that makes this the only supervisor of the stack. One that was killed a moment ago may still hold it.
-async fn lock(directory: &StackDir) -> Result<File, SuperviseError> {
-    let path = directory.supervisor_lock();
-    let fail = |source| SuperviseError::File { path: path.clone(), source };
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(fail)?;
-    let deadline = Instant::now() + LOCK_LIMIT;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(std::fs::TryLockError::WouldBlock) if Instant::now() < deadline => {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-            Err(std::fs::TryLockError::WouldBlock) => return Err(SuperviseError::Held { path }),
-            Err(std::fs::TryLockError::Error(source)) => return Err(fail(source)),
-        }
-    }
+async fn lock(directory: &StackDir) -> Result<Lock, SuperviseError> {
+    let taken = Lock::acquire(directory.path(), "supervisor", "supervise", LOCK_LIMIT).await;
+    taken.map_err(|error| match error {
+        StoreError::Locked { .. } => SuperviseError::Held { path: directory.path().to_owned() },
+        error => error.into(),
+    })
 }
 
 /// The specification; `None` when the stack is not meant to run (any more).

@@ -315,12 +315,7 @@ impl Set {
             // One that is left costs nothing and is used again.
             drop(cgroup.remove());
         }
-        for path in [
-            self.directory.runtime(),
-            self.directory.keeper_socket(),
-            self.directory.socket(),
-            self.directory.supervisor_lock(),
-        ] {
+        for path in [self.directory.runtime(), self.directory.keeper_socket(), self.directory.socket()] {
             match std::fs::remove_file(&path) {
                 Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
                     return Err(SuperviseError::File { path, source });

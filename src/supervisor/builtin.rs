@@ -21,6 +21,7 @@ use crate::{
     model::{
         order,
         stack::{StackName, StackSpec},
+        status::StackStatus,
     },
     process::{
         capture,
@@ -30,7 +31,7 @@ use crate::{
         spawn::{self, Launch},
     },
     store::atomic::{self, Access},
-    wire::{client::Client, protocol::PROTOCOL},
+    wire::{WireError, client::Client, protocol::PROTOCOL},
 };
 
 /// Longest time from starting a supervisor to its hello; it takes some 10 ms on an idle machine.
@@ -103,6 +104,21 @@ impl Builtin {
         self.start(stack).await.map(Some)
     }
 
+    /// How the processes of `stack` are; `None` when it is not meant to run. Right also when its supervisor is killed, or
+    /// comes to its end, in this moment.
+    ///
+    /// # Errors
+    /// As [`Self::resume`] and [`Client::status`].
+    pub async fn status(&self, stack: StackName) -> Result<Option<StackStatus>, SupervisorError> {
+        let Some(mut client) = self.resume(stack).await? else { return Ok(None) };
+        match client.status().await {
+            Err(WireError::Gone { .. }) => {}
+            answer => return Ok(Some(answer?)),
+        }
+        let Some(mut client) = self.resume(stack).await? else { return Ok(None) };
+        Ok(Some(client.status().await?))
+    }
+
     /// Whether there is a specification that holds in this boot of the machine.
     fn is_meant_to_run(&self, stack: StackName) -> Result<bool, SupervisorError> {
         if !self.paths.stack(stack).spec().exists() {
@@ -148,23 +164,11 @@ impl Builtin {
     /// When something of it cannot be ended or removed.
     pub async fn remove(&self, stack: StackName) -> Result<(), SupervisorError> {
         let directory = self.paths.stack(stack);
-        // A supervisor of any version understands `shutdown`.
-        let client = match Client::connect(&directory.socket()).await? {
-            Some(client) => Some(client),
-            // Its record, if it can be used, knows how each process is to be stopped.
-            None if self.is_meant_to_run(stack).unwrap_or(true) => self.start(stack).await.ok(),
-            None => None,
-        };
-        if let Some(client) = client {
-            let supervisor = Handle::open(client.hello().pid);
-            client.shutdown().await?;
-            // It said that all is gone but itself. Without a handle it is gone already.
-            if let Ok(supervisor) = supervisor {
-                drop(tokio::time::timeout(GOING_LIMIT, supervisor.ended()).await);
-            }
-        }
-        group::end_marked(directory.mark()).await.map_err(|source| SupervisorError::Leftover { stack, source })?;
-        if let Ok(cgroup) = Cgroup::of_stack(directory.mark()) {
+        self.close(stack).await?;
+        let cgroup = Cgroup::of_stack(directory.mark()).ok();
+        let ended = group::end_leftovers(directory.mark(), cgroup.as_ref()).await;
+        ended.map_err(|source| SupervisorError::Leftover { stack, source })?;
+        if let Some(cgroup) = cgroup {
             // One that is left costs nothing.
             drop(cgroup.remove());
         }
@@ -174,6 +178,49 @@ impl Builtin {
             }
             Ok(()) | Err(_) => Ok(()),
         }
+    }
+
+    /// Waits for a supervisor that is still stopping `stack`: the command that told it to may have been interrupted.
+    ///
+    /// # Errors
+    /// When it cannot be reached or fails.
+    pub async fn finish_stopping(&self, stack: StackName) -> Result<(), SupervisorError> {
+        // Stopping begins with the removal of the specification.
+        if self.paths.stack(stack).spec().exists() { Ok(()) } else { self.close(stack).await }
+    }
+
+    /// Has the supervisor of `stack` stop everything, and waits until it is gone. `Ok` when there is nothing that one
+    /// could do.
+    async fn close(&self, stack: StackName) -> Result<(), SupervisorError> {
+        let directory = self.paths.stack(stack);
+        for is_last in [false, true] {
+            // The keeper's socket goes with the keeper, at the very end.
+            let is_half_stopped = || !directory.spec().exists() && directory.keeper_socket().exists();
+            // A supervisor of any version understands `shutdown`.
+            let client = match Client::connect(&directory.socket()).await? {
+                Some(client) => client,
+                // Its record, if it can be used, knows how each process is to be stopped.
+                None if is_half_stopped() || self.is_meant_to_run(stack).unwrap_or(true) => {
+                    match self.start(stack).await {
+                        Ok(client) => client,
+                        Err(_) => return Ok(()),
+                    }
+                }
+                None => return Ok(()),
+            };
+            let supervisor = Handle::open(client.hello().pid);
+            let answer = client.shutdown().await;
+            // It said that all is gone but itself. Without a handle it is gone already.
+            if let Ok(supervisor) = supervisor {
+                drop(tokio::time::timeout(GOING_LIMIT, supervisor.ended()).await);
+            }
+            match answer {
+                // It was at its end, told by somebody else, or was killed: then another one has to do it.
+                Err(WireError::Gone { .. }) if !is_last => {}
+                answer => return Ok(answer?),
+            }
+        }
+        Ok(())
     }
 
     async fn start(&self, stack: StackName) -> Result<Client, SupervisorError> {

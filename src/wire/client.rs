@@ -49,9 +49,8 @@ impl Client {
         match within(path, ANSWER_LIMIT, reader.next::<Hello>()).await {
             Ok(Line::Value(hello)) => Ok(Some(Self { path: path.to_owned(), reader, writer, hello })),
             // It was going away: connections that nobody accepted any more are reset.
-            Ok(Line::End) => Ok(None),
+            Ok(Line::End) | Err(WireError::Gone { .. }) => Ok(None),
             Ok(Line::Malformed(text)) => Err(WireError::Unexpected { path: path.to_owned(), text }),
-            Err(WireError::Io { source, .. }) if source.kind() == std::io::ErrorKind::ConnectionReset => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -174,10 +173,11 @@ impl Client {
     }
 
     async fn closed(&mut self) -> Result<(), WireError> {
-        match within(&self.path, ANSWER_LIMIT, self.reader.next::<Reply>()).await? {
-            Line::End => Ok(()),
-            Line::Value(reply) => Err(self.unexpected(&reply)),
-            Line::Malformed(text) => Err(WireError::Unexpected { path: self.path.clone(), text }),
+        match within(&self.path, ANSWER_LIMIT, self.reader.next::<Reply>()).await {
+            Ok(Line::End) | Err(WireError::Gone { .. }) => Ok(()),
+            Ok(Line::Value(reply)) => Err(self.unexpected(&reply)),
+            Ok(Line::Malformed(text)) => Err(WireError::Unexpected { path: self.path.clone(), text }),
+            Err(error) => Err(error),
         }
     }
 
@@ -194,13 +194,13 @@ impl Client {
     }
 
     async fn send(&mut self, request: &Request) -> Result<(), WireError> {
-        line::write(&mut self.writer, request).await.map_err(|source| WireError::Io { path: self.path.clone(), source })
+        line::write(&mut self.writer, request).await.map_err(|source| broken(&self.path, source))
     }
 
     async fn reply(&mut self, limit: Option<Duration>) -> Result<Reply, WireError> {
         let line = match limit {
             Some(limit) => within(&self.path, limit, self.reader.next()).await?,
-            None => self.reader.next().await.map_err(|source| WireError::Io { path: self.path.clone(), source })?,
+            None => self.reader.next().await.map_err(|source| broken(&self.path, source))?,
         };
         match line {
             Line::Value(Reply::Refused(refusal)) => Err(refusal.into()),
@@ -223,7 +223,16 @@ async fn within<T>(
     tokio::time::timeout(limit, work)
         .await
         .map_err(|_| WireError::Silent { path: path.to_owned(), limit })?
-        .map_err(|source| WireError::Io { path: path.to_owned(), source })
+        .map_err(|source| broken(path, source))
+}
+
+/// What a failure to read or write means. One that ends with a request unread resets the connection.
+fn broken(path: &Utf8Path, source: std::io::Error) -> WireError {
+    let path = path.to_owned();
+    match source.kind() {
+        std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe => WireError::Gone { path },
+        _ => WireError::Io { path, source },
+    }
 }
 
 /// The changes of a stack's processes.

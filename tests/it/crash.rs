@@ -8,7 +8,7 @@ use agent_harness::{
         status::{Exit, ProcessState, StackStatus},
     },
     process::identity::stat,
-    wire::protocol::Until,
+    wire::{WireError, protocol::Until},
 };
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -31,9 +31,11 @@ const VICTIMS: [Victim; 3] = [Victim::Supervisor, Victim::Keeper, Victim::Both];
 fn kill(pid: u32) {
     let victim = Pid::from_raw(pid.try_into().expect("a pid")).expect("a pid");
     kill_process(victim, Signal::KILL).expect("it runs");
-    until("it has ended", Duration::from_mins(1), || {
-        stat(pid).expect("/proc").is_none_or(|stat| stat.ended).then_some(())
-    });
+    until("it has ended", Duration::from_mins(1), || has_ended(pid).then_some(()));
+}
+
+fn has_ended(pid: u32) -> bool {
+    stat(pid).expect("/proc").is_none_or(|stat| stat.ended)
 }
 
 fn strike(victim: Victim, status: &StackStatus) {
@@ -74,12 +76,11 @@ async fn whoever_is_killed_the_processes_run_on_and_no_line_is_lost() {
         strike(victim, &before);
         let struck = Instant::now();
         let after = loop {
-            let status = stack.client().await.status().await;
-            if let Ok(status) = &status
-                && (victim != Victim::Keeper || status.keeper_pid != before.keeper_pid)
+            let status = stack.status().await;
+            if (victim != Victim::Keeper || status.keeper_pid != before.keeper_pid)
                 && (victim == Victim::Keeper || status.supervisor_pid != before.supervisor_pid)
             {
-                break status.clone();
+                break status;
             }
             assert!(struck.elapsed() < Duration::from_secs(10), "{victim:?}: {status:?}\n{}", stack.supervisor_log());
         };
@@ -235,16 +236,92 @@ async fn a_leaders_survivors_are_ended_before_it_is_started_again() {
     assert_eq!(status.restarts, 2, "the lock was free at the first attempt");
 }
 
+/// A process that takes a moment to stop.
+fn slow_to_stop() -> agent_harness::model::stack::ProcessSpec {
+    let mut slow = sh("slow", "trap '' TERM; echo up; while :; do sleep 0.05; done");
+    slow.stop.grace = Duration::from_millis(300);
+    ready(slow, ReadyCheck::Log { pattern: "^up$".to_owned() })
+}
+
+/// Waits until the supervisor has begun to stop everything.
+async fn stopping(stack: &Stack) {
+    while stack.directory().spec().exists() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_stack_comes_up_again_when_who_ordered_its_end_was_killed() {
+    let world = World::new();
+    let stack = Stack::new(&world, vec![slow_to_stop()]);
+    let before = stack.up().await.start(&[], Until::Settled).await.expect("started");
+    tokio::select! {
+        end = stack.client().await.shutdown() => panic!("no time to be killed in: {end:?}"),
+        () = stopping(&stack) => {}
+    }
+    stack.builtin.finish_stopping(stack.spec.name).await.expect("stopped");
+    let pid = find(before, "slow").pid.expect("it ran");
+    assert!(has_ended(pid), "its port is free again");
+    let after = stack.up().await.start(&[], Until::Settled).await.expect("started");
+    assert_eq!(find(after, "slow").state, ProcessState::Ready);
+    stack.builtin.finish_stopping(stack.spec.name).await.expect("nothing to be done");
+    assert_eq!(stack.process("slow").await.state, ProcessState::Ready);
+}
+
+#[tokio::test]
+async fn a_stack_is_removed_while_its_supervisor_goes_away() {
+    let world = World::new();
+    let stack = Stack::new(&world, vec![sh("quick", "exec sleep 1000")]);
+    for _ in 0..10 {
+        stack.up().await.start(&[], Until::Settled).await.expect("started");
+        let others = stack.client().await;
+        let (removed, stopped) = tokio::join!(stack.builtin.remove(stack.spec.name), others.shutdown());
+        removed.expect("removed");
+        // Both may have come in time to be told.
+        assert!(matches!(stopped, Ok(()) | Err(WireError::Gone { .. })), "{stopped:?}");
+        assert!(!stack.directory().path().exists());
+    }
+
+    let stack = Stack::new(&world, vec![slow_to_stop()]);
+    for victim in VICTIMS {
+        let before = stack.up().await.start(&[], Until::Settled).await.expect("started");
+        let strike = async {
+            stopping(&stack).await;
+            strike(victim, &before);
+        };
+        let (removed, ()) = tokio::join!(stack.builtin.remove(stack.spec.name), strike);
+        removed.unwrap_or_else(|error| panic!("{victim:?}: {error}"));
+        assert!(!stack.directory().path().exists());
+        for pid in [find(before.clone(), "slow").pid.expect("it ran"), before.keeper_pid, before.supervisor_pid] {
+            assert!(has_ended(pid), "{victim:?}: {pid} runs on");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_stack_is_removed_without_supervisor_and_without_record() {
-    let world = World::new();
-    let stack = Stack::new(&world, vec![sh("one", "exec sleep 1000")]);
-    let before = stack.up().await.start(&[], Until::Settled).await.expect("started");
-    strike(Victim::Both, &before);
-    fs_err::remove_dir_all(stack.directory().path()).expect("a directory");
-    stack.builtin.remove(stack.spec.name).await.expect("removed");
-    let pid = find(before, "one").pid.expect("it ran");
-    assert!(fs_err::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z ")));
+    // A child that has no mark is its family's only.
+    let script = "import os,time\nif os.fork()==0: os.execve('/bin/sh',['sh','-c','exec sleep 1000'],{})\n\
+                  print('up')\ntime.sleep(1000)";
+    for victim in [Victim::Supervisor, Victim::Both] {
+        let world = World::new();
+        let up = ReadyCheck::Log { pattern: "^up$".to_owned() };
+        let stack = Stack::new(&world, vec![ready(python("one", script), up)]);
+        let before = stack.up().await.start(&[], Until::Settled).await.expect("started");
+        let members = stack.client().await.members().await.expect("members").remove(0).pids;
+        assert_eq!(members.len(), 2, "{members:?}");
+        strike(victim, &before);
+        fs_err::remove_dir_all(stack.directory().path()).expect("a directory");
+        stack.builtin.remove(stack.spec.name).await.expect("removed");
+        // Nobody has the second one's family in mind when the keeper is dead, but where there is a cgroup.
+        let expected = if victim == Victim::Both { &members[..1] } else { &members[..] };
+        for pid in expected.iter().chain([&before.keeper_pid]) {
+            assert!(has_ended(*pid), "{victim:?}: {pid} runs on");
+        }
+        for pid in members.into_iter().filter(|pid| !has_ended(*pid)) {
+            kill(pid);
+        }
+    }
 }
 
 #[tokio::test]

@@ -51,6 +51,7 @@ pub(super) async fn start(wanted: &Wanted<'_>, progress: &Progress) -> Result<In
     let builtin = Builtin::new(paths);
     let (postgres_binaries, browser) =
         futures_util::try_join!(binaries::postgres(wanted, progress), binaries::browser(wanted, progress))?;
+    builtin.finish_stopping(StackName::Infra).await?;
     let mut client = builtin.resume(StackName::Infra).await?;
     let (existing, own) = match &mut client {
         Some(client) => {
