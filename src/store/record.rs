@@ -31,6 +31,9 @@ pub struct AgentRecord {
     pub created: Timestamp,
     /// Whether its last launch came to its end: the agent was proven healthy.
     pub healthy: bool,
+    /// Whether any launch came to its end. Until then each one takes the environment of its own shell.
+    #[serde(default)]
+    pub has_been_healthy: bool,
     /// Fingerprint of the template that its database was cloned from.
     pub template: Option<String>,
     /// What its processes have of the launching shell's environment.
@@ -146,6 +149,7 @@ mod tests {
             workdir: "/w/ä".into(),
             created: "2026-11-22T17:00:00Z".parse().expect("a time"),
             healthy: true,
+            has_been_healthy: true,
             env: IndexMap::new(),
             urls: IndexMap::new(),
             template: Some("abc".to_owned()),

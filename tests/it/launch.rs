@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use agent_harness::{config::environment::Environment, process::cmd};
 use rustix::process::Signal;
 
 use crate::world::{
@@ -224,9 +225,12 @@ fn a_launch_that_was_interrupted_anywhere_is_completed_by_the_next() {
         project.ok(&["launch", "1"]);
         project.ok(&["cli", "1", "health"]);
         assert!(page(&project.url(1)).contains("agent_1<"));
-        // A teardown too.
+        // A teardown too, whose supervisor goes on without it.
         for count in 0..4 {
             interrupt(&project, &["teardown", "1"], signal, count);
+            if count % 2 == 1 {
+                project.ok(&["launch", "1"]);
+            }
         }
         project.ok(&["teardown", "1"]);
         let own = |file: &&String| file.starts_with("agents/1") || file.starts_with("stacks/agent-1");
@@ -269,6 +273,46 @@ fn a_process_that_never_gets_ready_fails_the_launch_and_leaves_its_evidence() {
     project.write("web.py", "import sys\nprint('no such luck')\nsys.exit(3)\n");
     let ran = project.run(&["launch", "1"]).exits(5).says(&["no such luck", "agent-harness logs 1"]);
     assert!(ran.took < Duration::from_mins(1), "{ran:?}");
+}
+
+#[test]
+fn an_agent_keeps_the_environment_that_it_was_healthy_in() {
+    let server = "import http.server, sys, threading\nfor port in sys.argv[1:]:\n    \
+                  server = http.server.HTTPServer(('127.0.0.1', int(port)), http.server.SimpleHTTPRequestHandler)\n    \
+                  threading.Thread(target=server.serve_forever).start()\n";
+    let project = one_process(server, "ready = { tcp = \"web\", timeout = \"20s\" }");
+    project
+        .edit_manifest("[infra]", "[[require]]\nprogram = \"python3\"\ninstall = \"apt-get install python3\"\n[infra]");
+    // Where git is and nothing else.
+    let bare = project.world.path("bare");
+    fs_err::create_dir(&bare).expect("a folder");
+    let git = cmd::find("git", Environment::of_this_process().get("PATH").expect("a PATH")).expect("git");
+    fs_err::os::unix::fs::symlink(git, bare.join("git")).expect("a link");
+    let launch = |variable: &str, value: &str, flags: &[&str]| {
+        let mut command = project.command(&[&["launch", "1"], flags].concat());
+        crate::world::run::run(command.env(variable, value))
+    };
+    let in_bare = |flags: &[&str]| launch("PATH", bare.as_str(), flags);
+
+    // What was wrong with the first shell is not remembered.
+    in_bare(&[]).exits(3).says(&["python3 is not in PATH"]);
+    project.ok(&["launch", "1"]);
+    let path = project.env(1, "PATH");
+    in_bare(&["--refresh-env"]).exits(3).says(&["python3 is not in PATH"]);
+    assert_eq!(project.env(1, "PATH"), path);
+
+    // What the second one had is enough, whoever brings it up again.
+    project.write("web.py", "import sys\nprint('no such luck')\nsys.exit(3)\n");
+    project.run(&["cli", "1", "restart"]).exits(5).says(&["no such luck"]);
+    project.write("web.py", server);
+    in_bare(&[]).exits(0);
+
+    launch("LANG", "C", &[]).exits(0).says(&["runs"]);
+    assert_eq!(project.env(1, "LANG"), "C.UTF-8");
+    launch("LANG", "C", &["--refresh-env"]).exits(0);
+    let (_, pid) = project.pids(1).remove(0);
+    let environment = fs_err::read_to_string(format!("/proc/{pid}/environ")).expect("it runs");
+    assert!(environment.split('\0').any(|variable| variable == "LANG=C"), "{environment}");
 }
 
 #[test]

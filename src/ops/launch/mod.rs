@@ -21,6 +21,7 @@ use crate::{
     model::{
         id::{AgentId, InvalidAgentId},
         ports,
+        stack::StackName,
     },
     output::progress::Progress,
     store::{
@@ -29,6 +30,7 @@ use crate::{
         record::AgentRecord,
         registry::Registry,
     },
+    supervisor::builtin::Builtin,
 };
 
 /// Which id to launch.
@@ -112,6 +114,7 @@ pub async fn launch(project: &Project, choice: Choice, options: Options, progres
     let (id, is_new) = claim(project, choice).await?;
     let paths = &project.paths;
     let _lock = Lock::acquire(&paths.locks(), &id.name(), &format!("launch {id}"), PATIENCE).await?;
+    Builtin::new(paths).finish_stopping(StackName::Agent(id)).await?;
     let previous = AgentRecord::read(&paths.record(id))?;
     let home = match worktree::home(project, id, previous.as_ref(), &options.worktree).await {
         Ok(home) => home,
@@ -127,6 +130,10 @@ pub async fn launch(project: &Project, choice: Choice, options: Options, progres
     {
         return Ok(report);
     }
+    if options.refresh_env {
+        // An environment that is of no use is not recorded.
+        project.requirements().await?;
+    }
     let was_healthy = previous.as_ref().is_none_or(|record| record.healthy);
     let record = standing::begin(project, id, previous, home.dir(), &options)?;
     register(project, id, home.dir()).await?;
@@ -136,6 +143,7 @@ pub async fn launch(project: &Project, choice: Choice, options: Options, progres
     let times = launch.work().run("launch", &mut journal, progress).await?;
     let (mut record, created) = launch.finish();
     record.healthy = true;
+    record.has_been_healthy = true;
     record.write(&paths.record(id))?;
     journal.clear()?;
     let urls = record.urls;

@@ -63,11 +63,12 @@ pub(super) fn begin(
     options: &Options,
 ) -> Result<AgentRecord> {
     let settings = &project.settings;
-    let (secrets, created, base_env) = match previous {
-        Some(previous) => (previous.secrets, previous.created, previous.base_env),
-        None => (AgentSecrets::new()?, Timestamp::now(), project.base_env.clone()),
+    let has_been_healthy = previous.as_ref().is_some_and(|previous| previous.has_been_healthy);
+    let (secrets, created, recorded_env) = match previous {
+        Some(previous) => (previous.secrets, previous.created, Some(previous.base_env)),
+        None => (AgentSecrets::new()?, Timestamp::now(), None),
     };
-    let base_env = if options.refresh_env { project.base_env.clone() } else { base_env };
+    let recorded_env = recorded_env.filter(|_| has_been_healthy && !options.refresh_env);
     let ports = ports::of_agent(&settings.manifest, &settings.infra_ports, id)?;
     Ok(AgentRecord {
         version: record::VERSION,
@@ -78,7 +79,8 @@ pub(super) fn begin(
         created,
         template: None,
         healthy: false,
-        base_env,
+        has_been_healthy,
+        base_env: recorded_env.unwrap_or_else(|| project.base_env.clone()),
         env: IndexMap::new(),
         urls: IndexMap::new(),
         services: settings.services.iter().copied().collect(),

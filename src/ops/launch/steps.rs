@@ -127,13 +127,12 @@ impl Launch<'_> {
         context::of_agent(&self.project.settings, self.id, &record.workdir, &record.ports, &record.secrets)
     }
 
-    /// Steps that are about to make something wait for the same answer; the others need not.
+    /// In the environment that the processes will have: an agent of before may have another than this shell's. Steps
+    /// that are about to make something with this shell's wait for that one.
     async fn requirements(&self) -> Result<()> {
         let (settings, env) = (&self.project.settings, self.record().base_env);
-        self.project.requirements().await?;
-        // An agent of before may run in another environment than this shell's.
         if env == self.project.base_env {
-            return Ok(());
+            return self.project.requirements().await;
         }
         require::check(&settings.manifest.require, &env, &settings.project_root).await
     }
@@ -260,15 +259,14 @@ impl Launch<'_> {
 
     /// What an earlier launch left running and not well, or not proven: what made it so may have been corrected since.
     async fn to_restart(&self, builtin: &Builtin, spec: &StackSpec) -> Result<Vec<String>> {
-        let Some(mut client) = builtin.resume(spec.name).await? else { return Ok(Vec::new()) };
+        let Some(status) = builtin.status(spec.name).await? else { return Ok(Vec::new()) };
         let unwell = |is: &ProcessStatus| match is.state {
             ProcessState::Unready | ProcessState::Failed | ProcessState::BackOff => true,
             ProcessState::Ready => !self.was_healthy,
             ProcessState::Waiting | ProcessState::Starting | ProcessState::Stopping | ProcessState::Stopped => false,
         };
         let is_wanted = |name: &str| spec.processes.iter().any(|process| process.name == name);
-        let processes = client.status().await?.processes;
-        Ok(processes.into_iter().filter(|is| unwell(is) && is_wanted(&is.name)).map(|is| is.name).collect())
+        Ok(status.processes.into_iter().filter(|is| unwell(is) && is_wanted(&is.name)).map(|is| is.name).collect())
     }
 
     async fn proof(&self) -> Result<()> {
