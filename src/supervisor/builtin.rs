@@ -198,16 +198,14 @@ impl Builtin {
             let is_half_stopped = || !directory.spec().exists() && directory.keeper_socket().exists();
             // A supervisor of any version understands `shutdown`.
             let client = match Client::connect(&directory.socket()).await? {
-                Some(client) => client,
+                Some(client) => Some(client),
                 // Its record, if it can be used, knows how each process is to be stopped.
                 None if is_half_stopped() || self.is_meant_to_run(stack).unwrap_or(true) => {
-                    match self.start(stack).await {
-                        Ok(client) => client,
-                        Err(_) => return Ok(()),
-                    }
+                    self.start(stack).await.ok()
                 }
-                None => return Ok(()),
+                None => None,
             };
+            let Some(client) = client else { return Ok(()) };
             let supervisor = Handle::open(client.hello().pid);
             let answer = client.shutdown().await;
             // It said that all is gone but itself. Without a handle it is gone already.

@@ -274,11 +274,10 @@ impl Launch<'_> {
             .resume(StackName::Agent(self.id))
             .await?
             .ok_or(OpsError::NotLaunched(self.id))?;
-        let members = client.members().await?;
         let record = self.record();
         // Nobody listens for a process that is started on demand only.
         let all_run = self.project.settings.manifest.process.iter().all(|process| process.enabled);
-        proof::ports_belong(&record.ports, &members, all_run)?;
+        proof::ports_belong(&mut client, &record.ports, all_run).await?;
         proof::urls_answer(&record.urls).await
     }
 }
