@@ -157,7 +157,7 @@ fn a_session_ends_when_its_time_is_up() {
         let mut socket = session(&server, "/?timeout=700").await;
         let seen = server.below();
         assert_eq!(closed(&mut socket).await, (CloseCode::Policy, "time-out of 700 ms".to_owned()));
-        server.nothing_left(&seen, Duration::from_secs(1));
+        server.nothing_left(&seen, DEADLINE);
     });
 }
 
@@ -173,7 +173,7 @@ fn a_client_that_is_gone_takes_its_browser_with_it() {
         assert!(seen.len() > 2, "a browser is more than one process: {seen:?}");
         // No farewell: the connection just breaks.
         drop(socket);
-        server.nothing_left(&seen, Duration::from_secs(1));
+        server.nothing_left(&seen, DEADLINE);
     });
 }
 
@@ -190,7 +190,7 @@ fn a_crash_is_told_and_leaves_nothing() {
         let (code, why) = closed(&mut socket).await;
         assert_eq!(code, CloseCode::Error);
         assert!(why.starts_with("the browser crashed (signal: 11"), "{why}");
-        server.nothing_left(&seen, Duration::from_secs(1));
+        server.nothing_left(&seen, DEADLINE);
         let mut socket = session(&server, "").await;
         let closing = Message::text(r#"{"id":1,"method":"Browser.close"}"#);
         socket.send(closing).await.expect("a socket that takes messages");
@@ -222,7 +222,7 @@ fn a_killed_gateway_leaves_nothing_once_it_runs_again() {
     }
     assert!(!server.profiles().is_empty(), "there is something to remove");
     let again = Server::start(&world, &browser, &["--max-sessions", "1"]);
-    again.nothing_left(&seen, Duration::from_secs(1));
+    again.nothing_left(&seen, DEADLINE);
     let status = survivor.wait().expect("a child");
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
     run(async { drop(session(&again, "").await) });

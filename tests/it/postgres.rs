@@ -168,9 +168,8 @@ fn what_cloning_costs_is_measured_once() {
         assert!(strategies.starts_with(&[Strategy::WalLog, Strategy::FileCopy]), "{costs:?}");
         assert!(costs.large_bytes > costs.small_bytes + (16 << 20), "{costs:?}");
         assert_eq!(embedded::known_clone_costs(&postgres.cluster), costs);
-        let started = Instant::now();
+        // No two measurements take the same nanoseconds.
         assert_eq!(embedded::clone_costs(&postgres.cluster).await.expect("kept costs"), costs);
-        assert!(started.elapsed() < Duration::from_millis(500), "they were measured again");
         let admin = postgres.admin().await;
         let databases = admin.rows("list", "SELECT datname FROM pg_database", &[]).await.expect("databases");
         assert_eq!(databases.len(), 3, "the probe's databases are gone");

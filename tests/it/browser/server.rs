@@ -25,7 +25,7 @@ pub(super) fn whole() -> BrowserBinary {
     tools::chromium()
 }
 
-/// A running gateway; dropping it kills it, and with it everything that it started.
+/// A running gateway; dropping it stops it, and with it everything that it started.
 pub(super) struct Server {
     pub(super) port: u16,
     pub(super) root: Utf8PathBuf,
@@ -128,9 +128,20 @@ impl Server {
 }
 
 impl Drop for Server {
+    /// Killed outright it would leave browsers that write to their profiles for a moment, in a world that is gone.
     fn drop(&mut self) {
-        self.child.kill().expect("the gateway is ours to kill");
-        self.child.wait().expect("the gateway is ours to wait for");
+        let has_ended = |child: &mut Child| child.try_wait().expect("a child").is_some();
+        if has_ended(&mut self.child) {
+            return;
+        }
+        self.signal(Signal::TERM);
+        let deadline = Instant::now() + DEADLINE;
+        while !has_ended(&mut self.child) {
+            if Instant::now() >= deadline {
+                self.child.kill().expect("the gateway is ours to kill");
+            }
+            pause();
+        }
     }
 }
 
