@@ -139,6 +139,9 @@ impl Drop for Server {
         while !has_ended(&mut self.child) {
             if Instant::now() >= deadline {
                 self.child.kill().expect("the gateway is ours to kill");
+                self.child.wait().expect("the gateway is ours to wait for");
+                assert!(std::thread::panicking(), "the gateway does not end: {}", self.log());
+                return;
             }
             pause();
         }
