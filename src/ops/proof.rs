@@ -44,7 +44,7 @@ pub(super) async fn ports_belong(client: &mut Client, ports: &IndexMap<String, u
     }
 }
 
-/// A port that nobody listens on.
+/// The first port that nobody listens on. A listener that is none of `members` is an error.
 fn silent_port(ports: &IndexMap<String, u16>, members: &[Members]) -> Result<Option<(String, u16)>> {
     let pids: BTreeSet<u32> = members.iter().flat_map(|process| process.pids.iter().copied()).collect();
     let numbers: Vec<u16> = ports.values().copied().collect();

@@ -9,9 +9,11 @@ pub fn is_about(name: &str, paths: &[&str]) -> std::io::Result<bool> {
     for entry in std::fs::read_dir("/proc")? {
         let process = entry?.path();
         let read = |file| std::fs::read(process.join(file)).unwrap_or_default();
-        if read("comm").trim_ascii_end() == name.as_bytes()
-            && ["cmdline", "environ"].iter().any(|file| paths.iter().any(|path| names(&read(file), path)))
-        {
+        let told = |file| {
+            let text = read(file);
+            paths.iter().any(|path| names(&text, path))
+        };
+        if read("comm").trim_ascii_end() == name.as_bytes() && (told("cmdline") || told("environ")) {
             return Ok(true);
         }
     }

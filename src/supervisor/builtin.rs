@@ -165,6 +165,7 @@ impl Builtin {
     pub async fn remove(&self, stack: StackName) -> Result<(), SupervisorError> {
         let directory = self.paths.stack(stack);
         self.close(stack).await?;
+        // Where it may be had, the cgroup finds also what has neither a mark nor a family any more.
         let cgroup = Cgroup::of_stack(directory.mark()).ok();
         let ended = group::end_leftovers(directory.mark(), cgroup.as_ref()).await;
         ended.map_err(|source| SupervisorError::Leftover { stack, source })?;
@@ -199,7 +200,8 @@ impl Builtin {
             // A supervisor of any version understands `shutdown`.
             let client = match Client::connect(&directory.socket()).await? {
                 Some(client) => Some(client),
-                // Its record, if it can be used, knows how each process is to be stopped.
+                // Its record, if it can be used, knows how each process is to be stopped. Without one that starts, what is
+                // left is the caller's to end.
                 None if is_half_stopped() || self.is_meant_to_run(stack).unwrap_or(true) => {
                     self.start(stack).await.ok()
                 }
