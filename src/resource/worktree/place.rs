@@ -90,19 +90,20 @@ pub(super) fn all(common_dir: &Utf8Path) -> Vec<Worktree> {
 }
 
 /// Private folders of a worktree at `dir` whose making or removing was cut off, once that folder is gone: those that name
-/// it, and those of its name that name nothing.
+/// it, and the one of its very name if it names nothing. Another name with which git gets out of the way of a taken one
+/// (`agent-31` for `agent-3`) may be another agent's own, which is just being made.
 pub(super) fn remains(common_dir: &Utf8Path, dir: &Utf8Path) -> Vec<Utf8PathBuf> {
     let Ok(entries) = common_dir.join("worktrees").read_dir_utf8() else { return Vec::new() };
     let is_one = |private: &Utf8PathBuf| {
-        let name = private.file_name().unwrap_or_default().strip_prefix(dir.file_name().unwrap_or("/"));
-        // git adds a number to a name that is taken.
-        let of_its_name = name.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
-        match std::fs::read_to_string(private.join("gitdir")) {
-            Ok(text) if !text.trim().is_empty() => resolve(&private.join(text.trim_end())) == dir.join(".git"),
-            Ok(_) => of_its_name && names_nothing(private),
+        let is_nameless = match std::fs::read_to_string(private.join("gitdir")) {
+            Ok(text) if !text.trim().is_empty() => {
+                return resolve(&private.join(text.trim_end())) == dir.join(".git");
+            }
+            Ok(_) => true,
             // What cannot be read, a path that is no UTF-8 for one, may name somebody else's.
-            Err(error) => error.kind() == std::io::ErrorKind::NotFound && of_its_name && names_nothing(private),
-        }
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        };
+        is_nameless && private.file_name() == dir.file_name() && names_nothing(private)
     };
     entries.filter_map(|entry| Some(entry.ok()?.into_path())).filter(is_one).collect()
 }
@@ -201,7 +202,8 @@ mod tests {
 
     #[rstest]
     #[case::begun("agent-3", None, None, true)]
-    #[case::numbered("agent-31", None, None, true)]
+    #[case::of_another_agent("agent-31", None, Some("initializing"), false)]
+    #[case::numbered("agent-31", Some("{}/agent-3/.git"), None, true)]
     #[case::being_made("agent-3", Some(""), Some("initializing"), true)]
     #[case::kept("agent-3", None, Some("on a stick"), false)]
     #[case::of_another_name("agent-x", None, None, false)]
@@ -219,6 +221,7 @@ mod tests {
         fs_err::create_dir_all(&private).expect("a folder");
         for (file, text) in [("gitdir", gitdir), ("locked", locked)] {
             let Some(text) = text else { continue };
+            let text = text.replace("{}", common_dir.as_str());
             let latin_1: Vec<u8> = text.chars().map(|c| u8::try_from(c).expect("Latin-1")).collect();
             fs_err::write(private.join(file), latin_1).expect("a file");
         }
