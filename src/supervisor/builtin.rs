@@ -208,6 +208,13 @@ impl Builtin {
                 None => None,
             };
             let Some(client) = client else { return Ok(()) };
+            // Before the order, so that whoever comes after a death of this command knows whether it was given.
+            match std::fs::remove_file(directory.spec()) {
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(SupervisorError::Directory { stack, path: directory.spec(), source });
+                }
+                Ok(()) | Err(_) => {}
+            }
             let supervisor = Handle::open(client.hello().pid);
             let answer = client.shutdown().await;
             // It said that all is gone but itself. Without a handle it is gone already.
